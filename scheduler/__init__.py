@@ -1,0 +1,1 @@
+"""The clock and the workers: entrances beside cli and web."""
