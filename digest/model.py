@@ -565,7 +565,12 @@ class Edition:
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to say and no quiet note is wished: such an edition has no page."""
-        return not self.is_quiet and self.earlier == 0 and not any(e.seqs for e in self.entries) and not self.folded
+        return (
+            not self.is_quiet
+            and self.earlier == 0
+            and not any(e.seqs for e in self.entries)
+            and not self.folded
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,7 +586,9 @@ class Page:
     @property
     def fingerprint(self) -> str:
         """Equal pages are stored once (sha256, hex)."""
-        return fingerprint_of("\0".join((self.subject, self.preheader, self.html or "", self.text, self.language)))
+        return fingerprint_of(
+            "\0".join((self.subject, self.preheader, self.html or "", self.text, self.language))
+        )
 
 
 @dataclass(frozen=True, slots=True)

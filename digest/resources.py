@@ -15,4 +15,6 @@ def resource_dir(name: str) -> Path:
     for folder in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f"the folder {name!r} is missing from this installation: install council-digest again")
+    raise FileNotFoundError(
+        f"the folder {name!r} is missing from this installation: install council-digest again"
+    )
