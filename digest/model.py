@@ -679,7 +679,7 @@ _SPACES = re.compile(r"\s+")
 def name_key(name: str) -> str:
     """The key under which spellings of one name meet: case, accents' form, ``&``, punctuation and spaces.
 
-    >>> name_key("Children &  Families Scrutiny-Committee") == name_key("children and families scrutiny committee")
+    >>> name_key("Children &  Families Sub-Committee") == name_key("children and families sub committee")
     True
     """
     text = unicodedata.normalize("NFKC", name).casefold().replace("&", " and ")

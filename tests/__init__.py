@@ -1,1 +1,1 @@
-"""Tests: unit (no disk, no network), integration (real databases), acceptance (CLI and HTTP), browser, trial, benchmarks."""
+"""Tests: unit, integration, acceptance, browser, trial, benchmarks (tests/README.md says what goes where)."""

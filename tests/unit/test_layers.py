@@ -14,7 +14,7 @@ FLOORS = {
     "digest.model": 0, "digest.errors": 0, "digest.slots": 0, "digest.links": 0, "digest.resources": 0,
     "digest": 0,
     "digest.settings": 1,
-    "digest.intake.guard": 2, "digest.intake.parse": 2, "digest.intake.decide": 2, "digest.intake.dialects": 2,
+    "digest.intake.guard": 2, "digest.intake.parse": 2, "digest.intake.decide": 2,
     "digest.intake": 2,
     "digest.summaries": 2, "digest.compose": 2, "digest.render": 2, "digest.deliver.events": 2,
     "digest.deliver.message": 2, "digest.deliver": 2,
