@@ -244,7 +244,8 @@ class Meeting:
 
     ``starts_at`` None with ``starts_on`` set: the day is known, the time is not. ``key`` is the
     identity that stays through re-polls, moves and renames. ``committee_keys`` are the name keys the
-    committee has ever had, so that renamed committees keep their readers.
+    committee has ever had, so that renamed committees keep their readers. ``joint`` holds the keys of
+    the same meeting at other councils (a joint committee): a reader of both is told once.
     """
 
     id: int
@@ -261,6 +262,7 @@ class Meeting:
     documents: tuple[Document, ...] = ()
     committee_keys: frozenset[str] = frozenset()
     timezone: str = "Europe/London"
+    joint: frozenset[str] = frozenset()
 
 
 # --- intake ------------------------------------------------------------------------------------
@@ -497,6 +499,8 @@ class Entry:
 
     ``seqs`` are the log lines it stands for (empty for a meeting listed from state alone);
     ``since`` is set on corrections and withdrawals: when the item was first published.
+    ``also``: other items that this entry stands for, so that they are said once (the other half of a
+    joint meeting; the announcement of a meeting whose summary is here).
     """
 
     item: str
@@ -514,6 +518,7 @@ class Entry:
     before: Meeting | None = None
     why: str | None = None
     is_new: bool = False
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,11 +539,17 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Items counted, not named: "and 4 more", with the item refs that the count stands for."""
+    """Items counted, not named: "and 4 more", with the item refs that the count stands for.
+
+    ``why``: ``more`` (no room), ``later`` (announced, beyond the horizon) or ``held`` (announced and
+    already past). ``also``: further refs of the same meetings, which the count must not count again.
+    """
 
     place: Place
     council: Council
     items: tuple[str, ...]
+    why: str = "more"
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
