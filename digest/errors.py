@@ -104,7 +104,11 @@ class TemplateError(RenderError):
 
 
 class LinkError(DigestError):
-    """A signed link cannot be honoured: ask for a new one."""
+    """A signed link cannot be honoured: ask for a new one. ``kind``: ``forged``, ``old`` or ``malformed``."""
+
+    def __init__(self, message: str, *, kind: str = "malformed") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class DeliveryError(DigestError):
