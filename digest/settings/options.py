@@ -1,0 +1,323 @@
+"""The options: the fields below *are* the table (name, type, default and help of each option, once).
+
+Durations are written "48h", "14d", "10m", "30s" or "2w".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
+from pydantic_settings import SettingsConfigDict as SettingsConfig
+
+from digest.errors import SubscriberError
+from digest.links import SHORTEST_KEY
+from digest.model import Detail, Publication, Schedule
+from digest.slots import SendWindow, schedule_of, window_of
+
+ENV_PREFIX = "DIGEST_"
+_T = TypeVar("_T")
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])[a-z]*\s*")
+
+
+def duration_of(value: object) -> object:
+    """A duration written "48h" as a timedelta; anything that is no text goes on as it is."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(str(value))
+    if match is None:
+        raise ValueError('a duration has a number and a unit: write "48h", "14d", "10m" or "30s"')
+    return timedelta(seconds=float(match[1]) * UNITS[match[2]])
+
+
+def _list_of(value: object) -> object:
+    return [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
+
+
+def _as_value_error(make: Callable[[], _T]) -> _T:
+    try:
+        return make()
+    except SubscriberError as error:
+        raise ValueError(str(error)) from error
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration_of)]
+WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_list_of)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False, validate_default=True)
+
+
+class PublicationSettings(Section):
+    """Who publishes: what readers see as the sender and at the foot of every letter."""
+
+    name: str = Field(default="Council Digest", description="name of the service, also the sender's name")
+    from_address: str = Field(
+        default="digest@localhost", alias="from", description="address letters come from"
+    )
+    reply_to: str | None = Field(default=None, description="address that answers go to; none: the sender's")
+    postal_address: str = Field(
+        default="", description="postal address at the foot (the law asks for one in places)"
+    )
+    support_line: str = Field(default="", description="one line about who helps, at the foot")
+    contact: str = Field(default="", description="address or page for questions about personal data")
+    logo: str | None = Field(default=None, description="https address of a PNG, at most 200 px high")
+    colours: dict[str, str] = Field(default={}, description='colours by name, as accent = "#1d5b79"')
+
+
+class ScheduleSettings(Section):
+    """When digests come, unless a reader wishes otherwise, and when letters may leave."""
+
+    cadence: Literal["daily", "weekly", "fortnightly", "monthly"] = Field(
+        default="weekly", description="how often"
+    )
+    day: str = Field(default="sunday", description="weekday; for monthly 1 to 28 or first sunday")
+    time: str = Field(default="18:00", description="local time on a quarter hour")
+    timezone: str = Field(default="Europe/London", description="IANA time zone")
+    send_between: str = Field(default="06:00-22:00", description="local hours in which letters may leave")
+    late_limit: Duration | None = Field(
+        default=None,
+        description="a run later than this waits for the next allowed time; none: half its cadence",
+    )
+    stale_after: Duration = Field(
+        default=timedelta(hours=48), description="an unfinished run is closed after this"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        self.schedule_value()
+        self.window()
+        return self
+
+    def schedule_value(self) -> Schedule:
+        """The default schedule of a reader."""
+        day = "" if self.cadence == "daily" else self.day
+        return _as_value_error(lambda: schedule_of(self.cadence, day, self.time, self.timezone))
+
+    def window(self) -> SendWindow:
+        """The local hours in which letters may leave."""
+        return _as_value_error(lambda: window_of(self.send_between))
+
+
+class DigestSettings(Section):
+    """What a letter holds."""
+
+    horizon: Duration = Field(default=timedelta(days=14), description="how far ahead meetings are listed")
+    detail: Detail = Field(
+        default=Detail.BRIEF, description="headline, brief or full, unless a reader wishes otherwise"
+    )
+    size_kb: int = Field(default=80, ge=20, le=100, description="HTML budget; Gmail clips near 102 kB")
+    look_back: Duration = Field(
+        default=timedelta(days=28), description="most that a letter covers after a pause"
+    )
+    archive_after: Duration = Field(
+        default=timedelta(days=60), description="a summary of an older meeting is published but not mailed"
+    )
+    start_back_days: int = Field(
+        default=3, ge=0, le=28, description="how far back a new reader's first letter goes"
+    )
+    enable_back: Duration = Field(
+        default=timedelta(days=14), description="the same when a council gets full support"
+    )
+
+
+class FeedSettings(Section):
+    """How feeds are polled."""
+
+    contact: str = Field(default="", description="address or page in the User-Agent, for the councils' staff")
+    concurrency: int = Field(default=8, ge=1, le=256, description="hosts polled at the same time")
+    host_pause_s: float = Field(default=5.0, ge=0, description="pause between two requests to one host")
+    max_bytes: int = Field(default=5_000_000, ge=10_000, description="a larger body is refused")
+    connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
+    read_timeout_s: float = Field(default=20.0, gt=0, description="for one read")
+    total_timeout_s: float = Field(default=60.0, gt=0, description="for one feed, redirects included")
+    parse_timeout_s: float = Field(
+        default=10.0, gt=0, description="for the child process that parses one feed"
+    )
+    min_interval: Duration = Field(
+        default=timedelta(minutes=30), description="a feed is never polled more often"
+    )
+    max_interval: Duration = Field(
+        default=timedelta(hours=24), description="a feed is polled at least this often"
+    )
+    allow_private_addresses: bool = Field(
+        default=False, description="feeds on this machine and in private networks"
+    )
+
+
+class SummarySettings(Section):
+    """Where summaries come from."""
+
+    inbox: Path | None = Field(default=None, description="watched folder; files end as .done or .refused")
+
+
+class SendGridSettings(Section):
+    """Hand-over to SendGrid."""
+
+    api_key: SecretStr | None = Field(
+        default=None, description="API key with mail.send; also SENDGRID_API_KEY"
+    )
+    base_url: str = Field(
+        default="https://api.sendgrid.com", description="EU subusers: https://api.eu.sendgrid.com"
+    )
+    batch_size: int = Field(default=500, ge=1, le=1000, description="letters in one request")
+    letters_per_hour: int | None = Field(
+        default=None, ge=1, description="most letters an hour; none: no limit"
+    )
+    webhook_public_key: str = Field(default="", description="public key of the signed Event Webhook")
+    connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
+    read_timeout_s: float = Field(
+        default=60.0, gt=0, description="to wait for an answer; later it is in doubt"
+    )
+
+
+class SmtpSettings(Section):
+    """Hand-over to a mail server."""
+
+    host: str = Field(default="localhost", description="name of the server")
+    port: int = Field(default=587, ge=1, le=65535, description="587 with starttls, 465 with tls")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="starttls, tls or none"
+    )
+    username: str = Field(default="", description="empty: no log-in")
+    password: SecretStr | None = Field(default=None, description="password of the log-in")
+    timeout_s: float = Field(default=60.0, gt=0, description="for one answer of the server")
+    connections: int = Field(default=2, ge=1, le=64, description="connections at the same time")
+    batch_size: int = Field(default=50, ge=1, le=1000, description="letters in one claimed batch")
+
+
+class OutboxSettings(Section):
+    """Letters as files: the sender that needs no account."""
+
+    directory: Path = Field(
+        default=Path("outbox"), description="letters are written to <directory>/<run>/<delivery>.eml"
+    )
+    batch_size: int = Field(default=500, ge=1, le=1000, description="letters in one claimed batch")
+
+
+class SafetySettings(Section):
+    """What keeps letters in until somebody meant it."""
+
+    live: bool = Field(default=False, description="false: only addresses on the allow-list get real mail")
+    allow_list: WordList = Field(
+        default=(), description="addresses, and domains as @example.org, that get mail anyway"
+    )
+    max_growth: float = Field(
+        default=2.0, gt=1, description="a run this many times the last one waits for approval"
+    )
+    growth_from: int = Field(default=500, ge=0, description="smaller runs never wait for approval")
+    max_refused: float = Field(
+        default=0.05, gt=0, le=1, description="share of refused letters that pauses a run"
+    )
+    refused_from: int = Field(default=20, ge=1, description="fewer refused letters never pause a run")
+    max_doubtful: int = Field(default=3, ge=1, description="doubtful answers in a row that pause a run")
+
+
+class DispatchSettings(Section):
+    """How letters are claimed."""
+
+    claim_size: int = Field(default=5000, ge=1, description="most letters in one claim")
+    hold_s: float = Field(default=300.0, ge=10, description="a claim is somebody's for this long")
+
+
+class RetentionSettings(Section):
+    """How long what is no longer needed is kept."""
+
+    pages: Duration = Field(default=timedelta(days=400), description="rendered letters")
+    unconfirmed: Duration = Field(default=timedelta(days=7), description="addresses that never confirmed")
+    events: Duration = Field(default=timedelta(days=90), description="raw provider events")
+    left: Duration = Field(default=timedelta(days=28), description="addresses of who left")
+
+
+class QueueSettings(Section):
+    """Who does the work of a national service."""
+
+    engine: Literal["local", "procrastinate"] = Field(
+        default="local", description="procrastinate needs PostgreSQL"
+    )
+
+
+class Settings(BaseSettings):
+    """All options, frozen. Secrets are `SecretStr`: they never show in a repr, log or traceback."""
+
+    model_config = SettingsConfig(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    database_url: str = Field(default="sqlite:///digest.db", description="sqlite:///file or postgresql://…")
+    base_url: str = Field(
+        default="http://localhost:8000", description="web address that links in letters begin with"
+    )
+    secret_key: SecretStr = Field(default=SecretStr(""), description="signs links; made by `digest init`")
+    old_secret_keys: SecretList = Field(default=(), description="earlier keys; their links still work")
+    suppression_key: SecretStr = Field(
+        default=SecretStr(""), description="made by `digest init`; never change it"
+    )
+    sender: Literal["outbox", "smtp", "sendgrid"] = Field(
+        default="outbox", description="outbox, smtp or sendgrid"
+    )
+    publication: PublicationSettings = PublicationSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    digest: DigestSettings = DigestSettings()
+    feeds: FeedSettings = FeedSettings()
+    summaries: SummarySettings = SummarySettings()
+    sendgrid: SendGridSettings = SendGridSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    safety: SafetySettings = SafetySettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    retention: RetentionSettings = RetentionSettings()
+    queue: QueueSettings = QueueSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` was given: no process environment, no dotenv files."""
+        return (init_settings,)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError('write it with its scheme, as "https://digest.example.org"')
+        return value.rstrip("/")
+
+    @field_validator("secret_key", "suppression_key", "old_secret_keys")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | tuple[SecretStr, ...]) -> SecretStr | tuple[SecretStr, ...]:
+        keys = value if isinstance(value, tuple) else (value,)
+        if any(0 < len(key.get_secret_value()) < SHORTEST_KEY for key in keys):
+            raise ValueError(f"a key has at least {SHORTEST_KEY} characters; `digest init` makes one")
+        return value
+
+    def publication_value(self) -> Publication:
+        """The publication as letters speak of it."""
+        of = self.publication
+        return Publication(
+            name=of.name, from_address=of.from_address, base_url=self.base_url, reply_to=of.reply_to,
+            postal_address=of.postal_address, support_line=of.support_line, contact=of.contact,
+            logo_url=of.logo, colours=dict(of.colours),
+        )  # fmt: skip
