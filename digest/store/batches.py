@@ -1,0 +1,234 @@
+"""Claims: a batch is somebody's until ``held_until``, then uncertain; every step is a compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from digest.model import BatchState, Ended
+from digest.store.deliveries import end_batch, end_delivery, open_editions
+from digest.store.tables import batch_key
+from digest.store.types import to_stored
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedBatch:
+    """A batch in the holder's hands, with the recipients that passed the recheck, in order of id.
+
+    ``recipients`` are (subscriber id, address, name).
+    """
+
+    id: int
+    edition_id: int
+    page_id: int
+    attempt: int
+    recipients: Sequence[tuple[int, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A delivery that the recheck took out of its batch because the wishes changed since planning."""
+
+    subscriber_id: int
+    profile_id: int
+    from_seq: int
+
+
+def expire_claims(connection: Connection, run_id: int, *, now: datetime, is_repeatable: bool) -> int:
+    """Claims past ``held_until``: a repeatable sender may just do them again, others are uncertain."""
+    state = BatchState.READY if is_repeatable else BatchState.UNCERTAIN
+    result = connection.execute(
+        text(
+            "UPDATE batch SET state = :state, why = 'the claim ran out and no answer was recorded' "
+            "WHERE run_id = :run AND state = 'claimed' AND held_until < :now"
+        ),
+        {"state": state.value, "run": run_id, "now": to_stored(now)},
+    )
+    return max(result.rowcount, 0)
+
+
+# The batch size bounds a claim from below, the claim size from above; ids keep the order of planning.
+_READY = """
+SELECT b.id, b.edition_id, e.page_id, b.attempt, b.size FROM batch b JOIN edition e ON e.id = b.edition_id
+WHERE b.run_id = :run AND b.state = 'ready' AND e.is_stale = 0 AND e.page_id IS NOT NULL
+  AND (b.retry_at IS NULL OR b.retry_at <= :now)
+ORDER BY b.id LIMIT :most {lock}
+"""
+_RECIPIENTS = """
+SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id, e.profile_id, d.from_seq
+FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN edition e ON e.id = d.edition_id
+WHERE d.batch_id IN :ids AND d.ended IS NULL ORDER BY d.batch_id, d.subscriber_id
+"""
+
+
+def claim(
+    connection: Connection,
+    run_id: int,
+    *,
+    holder: str,
+    now: datetime,
+    held_until: datetime,
+    claim_size: int,
+    is_notice: bool = False,
+) -> tuple[list[ClaimedBatch], list[Moved]]:
+    """Take ready batches worth up to ``claim_size`` deliveries (one batch at least) for ``holder``.
+
+    Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
+    wishes changed is returned as ``Moved`` for ``replan``. The transaction must be durable.
+    """
+    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE OF b SKIP LOCKED"
+    rows = connection.execute(
+        text(_READY.format(lock=lock)), {"run": run_id, "now": to_stored(now), "most": max(claim_size, 1)}
+    ).all()
+    taken: list[Any] = []
+    total = 0
+    for row in rows:
+        if taken and total + row.size > claim_size:
+            break
+        taken.append(row)
+        total += row.size
+    if not taken:
+        return [], []
+    ids = [row.id for row in taken]
+    query = text(
+        "UPDATE batch SET state = 'claimed', holder = :holder, held_until = :until, claimed_at = :now, "
+        "why = NULL WHERE id IN :ids"
+    ).bindparams(bindparam("ids", expanding=True))
+    values = {"holder": holder, "until": to_stored(held_until), "now": to_stored(now), "ids": ids}
+    connection.execute(query, values)
+    return _recheck(connection, run_id, taken, is_notice=is_notice)
+
+
+def _recheck(
+    connection: Connection, run_id: int, taken: Sequence[Any], *, is_notice: bool
+) -> tuple[list[ClaimedBatch], list[Moved]]:
+    query = text(_RECIPIENTS).bindparams(bindparam("ids", expanding=True))
+    good: dict[int, list[tuple[int, str, str]]] = {row.id: [] for row in taken}
+    moved: list[Moved] = []
+    fine_states = ("active", "pending") if is_notice else ("active",)
+    rows = connection.execute(query, {"ids": list(good)})
+    odd = []
+    for batch, id_, address, name, state, profile, planned_profile, from_seq in rows:
+        if state in fine_states and (is_notice or profile == planned_profile):
+            good[batch].append((id_, address, name))
+        else:
+            odd.append((id_, state, profile, from_seq))
+    for id_, state, profile, from_seq in odd:
+        if state in fine_states:
+            moved.append(Moved(id_, profile, from_seq))
+        else:
+            end_delivery(connection, run_id, id_, ended=_end_for(state))
+    batches = [ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good[row.id]) for row in taken]
+    return batches, moved
+
+
+def _end_for(state: str) -> Ended:
+    """Leaving and suppression end the letter for good; a pause gives the range back."""
+    if state == "suppressed":
+        return Ended.SUPPRESSED
+    return Ended.CANCELLED if state in ("paused", "pending") else Ended.LEFT
+
+
+def replan(
+    connection: Connection,
+    run_id: int,
+    moved: Iterable[tuple[Moved, int]],
+    *,
+    content_seq: int,
+    batch_size: int,
+) -> int:
+    """Put deliveries whose wishes changed into the edition of the new wishes, same run, same own range.
+
+    ``moved`` carries the edition's raised ``from_seq`` beside each. They wait in new batches for it.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for one, raised in moved:
+        groups.setdefault((one.profile_id, raised), []).append(one.subscriber_id)
+    if not groups:
+        return 0
+    editions = open_editions(connection, run_id, groups, content_seq=content_seq)
+    n = 0
+    for pair, subscribers in groups.items():
+        edition = editions[pair]
+        for start in range(0, len(subscribers), batch_size):
+            some = subscribers[start : start + batch_size]
+            batch = _new_batch(connection, run_id, edition, size=len(some))
+            connection.execute(
+                text(
+                    "UPDATE delivery SET edition_id = :edition, batch_id = :batch "
+                    "WHERE run_id = :run AND subscriber_id = :s AND ended IS NULL"
+                ),
+                [{"edition": edition, "batch": batch, "run": run_id, "s": s} for s in some],
+            )
+            n += len(some)
+    return n
+
+
+def _new_batch(connection: Connection, run_id: int, edition: int, *, size: int, attempt: int = 1) -> int:
+    """One more batch of an edition: ready with a page, closed without."""
+    number = connection.execute(
+        text("SELECT coalesce(max(number), -1) + 1 FROM batch WHERE edition_id = :e"), {"e": edition}
+    ).scalar_one()
+    key = batch_key(edition, number=number, attempt=attempt)
+    connection.execute(
+        text(
+            "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
+            "SELECT :id, :run, :edition, :number, :attempt, :size, "
+            "CASE WHEN e.composed_at IS NULL THEN 'waiting' WHEN e.page_id IS NULL THEN 'closed' "
+            "ELSE 'ready' END FROM edition e WHERE e.id = :edition"
+        ),
+        {"id": key, "run": run_id, "edition": edition, "number": number, "attempt": attempt, "size": size},
+    )
+    return key
+
+
+def record(
+    connection: Connection,
+    batch_id: int,
+    *,
+    holder: str,
+    state: BatchState,
+    now: datetime,
+    provider_id: str | None = None,
+    why: str | None = None,
+    retry_at: datetime | None = None,
+) -> bool:
+    """Write the answer to a claimed batch; False when it is not this holder's any more.
+
+    An answer that the provider took it counts also after the claim ran out (it is evidence); nothing
+    else may touch a batch that is not held. Twice is harmless.
+    """
+    late = "OR (state = 'uncertain' AND :state = 'handed_over')" if state is BatchState.HANDED_OVER else ""
+    result = connection.execute(
+        text(
+            "UPDATE batch SET state = :state, recorded_at = :now, provider_id = :provider, why = :why, "
+            f"retry_at = :retry WHERE id = :id AND holder = :holder AND (state = 'claimed' {late})"
+        ),
+        {
+            "state": state.value,
+            "now": to_stored(now),
+            "provider": provider_id,
+            "why": why,
+            "retry": None if retry_at is None else to_stored(retry_at),
+            "id": batch_id,
+            "holder": holder,
+        },
+    )
+    return result.rowcount == 1
+
+
+def refuse(connection: Connection, batch_id: int) -> int:
+    """End what is left of a refused batch, ranges given back; returns how many letters that is."""
+    return end_batch(connection, batch_id, ended=Ended.REFUSED)
+
+
+def standing(connection: Connection, run_id: int) -> dict[str, int]:
+    """How many batches of a run are in each state."""
+    rows = connection.execute(
+        text("SELECT state, count(*) FROM batch WHERE run_id = :run GROUP BY state"), {"run": run_id}
+    )
+    return {state: n for state, n in rows}

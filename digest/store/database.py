@@ -1,0 +1,253 @@
+"""Connections and transactions on SQLite and PostgreSQL, and whether the schema fits this program.
+
+``Database.read()`` and ``Database.write()`` are the only ways in. A write on SQLite is
+``BEGIN IMMEDIATE`` (one writer at a time, no lock upgrade that could fail half-way); on PostgreSQL
+it is an ordinary transaction, ``REPEATABLE READ`` where planning asks for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from digest.errors import DatabaseBusyError, SchemaError, StoreError
+from digest.store import tables
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+HEAD = "0001"
+BUSY_TIMEOUT_MS = 30_000
+# Kilobytes of SQLite pages kept per connection: the hot pages of a million readers, within the memory bar.
+CACHE_KB = 65_536
+
+LOCK_LOG = 7_301
+LOCK_PLAN = 7_302
+LOCK_SCHEMA = 7_303
+
+
+class Database:
+    """One database, by its URL (``sqlite:///digest.db`` or ``postgresql://…``). Safe to share by threads."""
+
+    def __init__(self, url: str, *, cache_kb: int = CACHE_KB) -> None:
+        """Raises: StoreError when the URL or its driver cannot be used. Nothing is opened yet."""
+        self.url = _with_driver(url)
+        self.is_sqlite = self.url.startswith("sqlite")
+        self._cache_kb = cache_kb
+        self.engine = self._engine()
+        self._checked = False
+        self._lock = threading.Lock()
+
+    def _engine(self) -> Engine:
+        try:
+            if not self.is_sqlite:
+                return create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+            engine = create_engine(
+                self.url,
+                poolclass=QueuePool,
+                pool_size=4,
+                max_overflow=12,
+                connect_args={"check_same_thread": False},
+            )
+        except (ArgumentError, ModuleNotFoundError) as error:
+            raise StoreError(
+                f"database_url cannot be used: {error} (PostgreSQL needs council-digest[postgres])"
+            ) from error
+        event.listen(engine, "connect", self._on_connect)
+        # SQLAlchemy must not begin transactions by itself: we say IMMEDIATE.
+        event.listen(engine, "begin", lambda connection: None)
+        return engine
+
+    def _on_connect(self, connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"cache_size=-{self._cache_kb}",
+            "temp_store=FILE",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    # --- transactions ---------------------------------------------------------------------------
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection in one consistent read transaction."""
+        self.require_current()
+        with self._translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                self._end(connection, "ROLLBACK")
+
+    @contextmanager
+    def write(
+        self, *, durable: bool = False, repeatable: bool = False, lock: int | None = None
+    ) -> Iterator[Connection]:
+        """A connection in a write transaction: committed on leaving, rolled back on any error.
+
+        ``durable``: survives a power failure once left (SQLite ``synchronous=FULL``; WAL with NORMAL may
+        lose the last commits). ``repeatable``: all statements see one state (PostgreSQL). ``lock``: one
+        of ``LOCK_*``, held until the end; on SQLite the write lock itself is that lock.
+        Raises: DatabaseBusyError when another process holds the database too long.
+        """
+        self.require_current()
+        with self._translated(), self.engine.connect() as connection:
+            yield from self._writing(connection, durable=durable, repeatable=repeatable, lock=lock)
+
+    def _writing(
+        self, connection: Connection, *, durable: bool, repeatable: bool, lock: int | None
+    ) -> Iterator[Connection]:
+        if self.is_sqlite:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif repeatable:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        session_lock = lock if repeatable and not self.is_sqlite else None
+        try:
+            if session_lock is not None:
+                # Taken and committed before the snapshot: a repeatable read must not begin while waiting.
+                connection.execute(text("SELECT pg_advisory_lock(:k)"), {"k": session_lock})
+                connection.commit()
+            elif lock is not None and not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": lock})
+            yield connection
+            self._end(connection, "COMMIT")
+        except BaseException:
+            self._end(connection, "ROLLBACK")
+            raise
+        finally:
+            if session_lock is not None:
+                connection.execute(text("SELECT pg_advisory_unlock(:k)"), {"k": session_lock})
+                connection.commit()
+
+    def _end(self, connection: Connection, how: str) -> None:
+        if not self.is_sqlite:
+            connection.commit() if how == "COMMIT" else connection.rollback()
+            return
+        raw = connection.connection.dbapi_connection
+        if raw is not None and raw.in_transaction:
+            connection.exec_driver_sql(how)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise self._operational(error) from error
+        except DatabaseError as error:
+            if "file is not a database" in str(error.orig):
+                raise StoreError(
+                    f"{self.shown_url} is not a database: name another file in database_url"
+                ) from error
+            raise
+
+    def _operational(self, error: DBAPIError) -> StoreError:
+        said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+        if "locked" in said or "busy" in said:
+            return DatabaseBusyError(f"{self.shown_url} is held by another process for too long: try again")
+        if "unable to open" in said:
+            return StoreError(
+                f"{self.shown_url} cannot be opened: does its folder exist and may you write there?"
+            )
+        if "disk is full" in said:
+            return StoreError(
+                f"the disk of {self.shown_url} is full: make room and start again, nothing was lost"
+            )
+        return StoreError(f"{self.shown_url}: {said}")
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    # --- schema -------------------------------------------------------------------------------------
+
+    def version(self) -> str | None:
+        """The revision of the schema that the database has; None for an empty one."""
+        with self._translated(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def require_current(self) -> None:
+        """Raises: SchemaError that says which side is older and what to do."""
+        if self._checked:
+            return
+        found = self.version()
+        if found == HEAD:
+            self._checked = True
+        elif found is None:
+            raise SchemaError(
+                f"{self.shown_url} has no tables yet: run `digest db upgrade` (or `digest init`)"
+            )
+        elif found > HEAD:
+            raise SchemaError(
+                f"{self.shown_url} has schema {found}, this program knows {HEAD}: install a newer one"
+            )
+        else:
+            raise SchemaError(
+                f"{self.shown_url} has schema {found}, this program needs {HEAD}: run `digest db upgrade`"
+            )
+
+    def upgrade(self) -> None:
+        """Bring the schema to this program's. Twice is harmless; two at once wait for each other."""
+        from alembic import command
+        from alembic.config import Config
+
+        found = self.version()
+        if found is not None and found > HEAD:
+            self.require_current()
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self._lock, self._translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": LOCK_SCHEMA})
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+                self._end(connection, "COMMIT")
+            except BaseException:
+                self._end(connection, "ROLLBACK")
+                raise
+        self._checked = False
+
+    def check(self) -> tuple[str, ...]:
+        """What is wrong with the database, in sentences; empty means nothing."""
+        self.require_current()
+        with self._translated(), self.engine.connect() as connection:
+            missing = sorted(set(tables.metadata.tables) - set(inspect(connection).get_table_names()))
+            found = [f"the table {name} is missing: restore a backup" for name in missing]
+            if self.is_sqlite:
+                answer = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+                found += [f"SQLite says: {line}" for line in answer if line != "ok"]
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+                found += [f"a row of {row[0]} points to nothing in {row[2]}" for row in broken]
+            return tuple(found)
+
+    def close(self) -> None:
+        """Let go of every connection. Twice is harmless."""
+        self.engine.dispose()
+
+
+def _with_driver(url: str) -> str:
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    if not url.startswith(("sqlite:", "postgresql+psycopg:")):
+        raise StoreError(f"database_url {url.split(':')[0]!r} is neither sqlite:///file nor postgresql://…")
+    return url

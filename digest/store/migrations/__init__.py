@@ -1,0 +1,1 @@
+"""Alembic migrations; ``Database.upgrade`` runs them inside one transaction."""

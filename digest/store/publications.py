@@ -1,0 +1,168 @@
+"""The publication log: appended by one writer at a time, so the order of ``seq`` is the order of commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from digest.model import LineKind, LogLine, Meeting
+from digest.store.councils import councils_by_id
+from digest.store.summaries import languages_as_of
+from digest.store.tables import MeetingRow, PublicationRow, table_of
+from digest.store.wire import meeting_from_dict, meeting_to_dict
+
+_T = table_of(PublicationRow)
+# How far back a meeting may since have been moved and still be looked up as it was then.
+_MOVED_AT_MOST = timedelta(days=180)
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be appended: what may be mailed from now on."""
+
+    kind: LineKind
+    item: str
+    version: int
+    council_id: int
+    meeting: Meeting
+    before: Meeting | None = None
+    why: str | None = None
+
+
+def append_line(connection: Connection, line: NewLine, *, now: datetime) -> int:
+    """Append one line and return its seq. The caller's transaction must hold ``LOCK_LOG``.
+
+    Not for calling twice with one line: the callers decide, in the same transaction, whether it is due.
+    """
+    payload = {
+        "meeting": meeting_to_dict(line.meeting),
+        "before": meeting_to_dict(line.before) if line.before else None,
+        "why": line.why,
+    }
+    first = connection.scalar(select(func.min(_T.c.seq)).where(_T.c.item == line.item))
+    values = {
+        "kind": line.kind.value,
+        "item": line.item,
+        "version": line.version,
+        "council_id": line.council_id,
+        "meeting_id": line.meeting.id,
+        "published_at": now,
+        "first_seq": first or 0,
+        "payload": orjson.dumps(payload),
+    }
+    seq = connection.execute(insert(_T).values(**values).returning(_T.c.seq)).scalar_one()
+    if first is None:
+        connection.execute(_T.update().where(_T.c.seq == seq).values(first_seq=seq))
+    return int(seq)
+
+
+def last_seq(connection: Connection) -> int:
+    """The newest line's seq; 0 for an empty log."""
+    return connection.scalar(select(func.max(_T.c.seq))) or 0
+
+
+def last_seq_before(connection: Connection, instant: datetime) -> int:
+    """The last line published before an instant; 0 when there is none."""
+    return connection.scalar(select(func.max(_T.c.seq)).where(_T.c.published_at < instant)) or 0
+
+
+def seqs_by_council(connection: Connection, *, from_seq: int, upto_seq: int) -> dict[int, list[int]]:
+    """The seqs of a range in order, by council id: enough to raise an edition's ``from_seq``."""
+    found: dict[int, list[int]] = {}
+    query = (
+        select(_T.c.council_id, _T.c.seq).where(_T.c.seq > from_seq, _T.c.seq <= upto_seq).order_by(_T.c.seq)
+    )
+    for council_id, seq in connection.execute(query):
+        found.setdefault(council_id, []).append(seq)
+    return found
+
+
+def lines_between(
+    connection: Connection, *, from_seq: int, upto_seq: int, content_seq: int | None = None
+) -> tuple[LogLine, ...]:
+    """The lines of (from_seq, upto_seq] in order, with the summaries as of ``content_seq``.
+
+    ``content_seq`` (default ``upto_seq``) is later only for the next revision of an edition that a
+    correction made stale. A summary withdrawn by then says nothing, but its withdrawal does.
+    """
+    content_seq = upto_seq if content_seq is None else content_seq
+    query = select(_T).where(_T.c.seq > from_seq, _T.c.seq <= upto_seq).order_by(_T.c.seq)
+    rows = connection.execute(query).all()
+    return _lines(connection, rows, content_seq=content_seq)
+
+
+def _lines(connection: Connection, rows: Sequence[Any], *, content_seq: int) -> tuple[LogLine, ...]:
+    councils = councils_by_id(connection)
+    firsts = _published_at(connection, {row.first_seq for row in rows})
+    about = {row.meeting_id for row in rows if row.item.startswith("summary:")}
+    texts = languages_as_of(connection, about, content_seq=content_seq)
+    lines = []
+    for row in rows:
+        is_summary = row.item.startswith("summary:")
+        summaries = texts.get(row.meeting_id, ()) if is_summary else ()
+        if is_summary and not summaries and row.kind != LineKind.WITHDRAWAL:
+            continue
+        found = orjson.loads(row.payload)
+        lines.append(
+            LogLine(
+                seq=row.seq,
+                kind=LineKind(row.kind),
+                item=row.item,
+                version=row.version,
+                council=councils[row.council_id].slug,
+                published_at=row.published_at,
+                meeting=meeting_from_dict(found["meeting"]),
+                first_seq=row.first_seq,
+                first_at=firsts[row.first_seq],
+                before=meeting_from_dict(found["before"]) if found["before"] else None,
+                summaries=summaries,
+                why=found["why"],
+            )
+        )
+    return tuple(lines)
+
+
+def _published_at(connection: Connection, seqs: Iterable[int]) -> dict[int, datetime]:
+    found: dict[int, datetime] = {}
+    wanted = sorted(seqs)
+    query = select(_T.c.seq, _T.c.published_at).where(_T.c.seq.in_(bindparam("seqs", expanding=True)))
+    for start in range(0, len(wanted), 500):
+        rows = connection.execute(query, {"seqs": wanted[start : start + 500]})
+        found |= {seq: at for seq, at in rows}
+    return found
+
+
+def meetings_as_of(connection: Connection, *, upto_seq: int, since: datetime) -> tuple[Meeting, ...]:
+    """Meetings as the log knew them at ``upto_seq``, from their newest line, starting at or after ``since``.
+
+    This is the state that coming-up sections are made from: the same answer on resume as at first.
+    """
+    m = table_of(MeetingRow)
+    newest = (
+        select(_T.c.meeting_id, func.max(_T.c.seq).label("seq"))
+        .join(m, m.c.id == _T.c.meeting_id)
+        .where(_T.c.seq <= upto_seq, _T.c.item.not_like("summary:%"))
+        .where(m.c.starts_on >= (since - _MOVED_AT_MOST).date())
+        .group_by(_T.c.meeting_id)
+        .subquery()
+    )
+    query = select(_T.c.payload).join(newest, newest.c.seq == _T.c.seq).order_by(_T.c.seq)
+    meetings = (
+        meeting_from_dict(orjson.loads(payload)["meeting"]) for (payload,) in connection.execute(query)
+    )
+    return tuple(meeting for meeting in meetings if _is_from(meeting, since))
+
+
+def _is_from(meeting: Meeting, since: datetime) -> bool:
+    if meeting.starts_at is not None:
+        return meeting.starts_at >= since
+    return (
+        meeting.starts_on is not None
+        and meeting.starts_on >= since.astimezone(ZoneInfo(meeting.timezone)).date()
+    )

@@ -1,0 +1,165 @@
+"""Runs: one row per slot (or notice), made once whoever notices first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, select, text, update
+
+from digest.errors import NotFoundError
+from digest.model import Ended, RunKind, RunState
+from digest.store.tables import RunRow, table_of
+from digest.store.types import ENDED_OF_CODE
+from digest.store.upsert import insert_if_new
+
+_T = table_of(RunRow)
+FINISHED = (RunState.COMPLETED.value, RunState.CANCELLED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as stored. ``planned_at``, ``composed_at``, ``completed_at`` are three different facts."""
+
+    id: int
+    kind: RunKind
+    key: str
+    schedule_id: int | None
+    slot_at: datetime
+    upto_seq: int
+    as_of: datetime
+    state: RunState
+    why: str | None
+    created_at: datetime
+    planned_at: datetime | None
+    composed_at: datetime | None
+    completed_at: datetime | None
+    merged: tuple[str, ...] = ()
+
+
+def open_run(
+    connection: Connection,
+    *,
+    kind: RunKind,
+    key: str,
+    slot_at: datetime,
+    upto_seq: int,
+    schedule_id: int | None = None,
+    merged: tuple[datetime, ...] = (),
+    now: datetime,
+) -> Run:
+    """The run of that key, made if new: ``upto_seq`` and ``as_of`` are fixed by whoever came first."""
+    insert_if_new(
+        connection,
+        _T,
+        {
+            "kind": kind.value,
+            "key": key,
+            "schedule_id": schedule_id,
+            "slot_at": slot_at,
+            "upto_seq": upto_seq,
+            "as_of": now,
+            "state": RunState.PLANNING.value,
+            "merged": orjson.dumps([at.isoformat() for at in merged]).decode(),
+            "created_at": now,
+        },
+    )
+    return _run(connection.execute(select(_T).where(_T.c.kind == kind.value, _T.c.key == key)).one())
+
+
+def run_by_id(connection: Connection, id_: int) -> Run:
+    """Raises: NotFoundError."""
+    row = connection.execute(select(_T).where(_T.c.id == id_)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no run {id_}: see `digest run list`")
+    return _run(row)
+
+
+def all_runs(connection: Connection, *, limit: int = 50) -> tuple[Run, ...]:
+    """The newest runs first."""
+    return tuple(_run(row) for row in connection.execute(select(_T).order_by(_T.c.id.desc()).limit(limit)))
+
+
+def unfinished_runs(connection: Connection) -> tuple[Run, ...]:
+    """Runs that are neither completed nor cancelled: notices first, then by slot."""
+    query = select(_T).where(_T.c.state.not_in(FINISHED)).order_by(_T.c.slot_at, _T.c.id)
+    found = [_run(row) for row in connection.execute(query)]
+    return tuple(sorted(found, key=lambda run: run.kind is RunKind.DIGEST))
+
+
+def last_slots(connection: Connection) -> dict[int, datetime]:
+    """Each schedule's newest slot that has a run."""
+    query = select(_T.c.schedule_id, func.max(_T.c.slot_at)).where(_T.c.schedule_id.is_not(None))
+    return {schedule: at for schedule, at in connection.execute(query.group_by(_T.c.schedule_id))}
+
+
+def set_run(connection: Connection, id_: int, **values: Any) -> None:
+    """Write facts of a run (``state``, ``planned_at``, …)."""
+    connection.execute(update(_T).where(_T.c.id == id_).values(**values))
+
+
+def reopen_composing(connection: Connection, id_: int) -> None:
+    """A stale or new edition is to be composed: the run is not composed any more."""
+    connection.execute(update(_T).where(_T.c.id == id_, _T.c.state.not_in(FINISHED)).values(composed_at=None))
+
+
+# One scan of the run's deliveries: each is counted under its own end, else its batch's state, else as empty.
+_COUNTS = text("""
+SELECT d.ended, b.state, e.composed_at IS NOT NULL AND e.page_id IS NULL AS is_empty, count(*)
+FROM delivery d
+LEFT JOIN batch b ON b.id = d.batch_id
+LEFT JOIN edition e ON e.id = d.edition_id
+WHERE d.run_id = :run GROUP BY 1, 2, 3
+""")
+
+
+def run_counts(connection: Connection, id_: int) -> dict[str, int]:
+    """How a run's deliveries stand: ``due`` is the sum of all the others but ``editions``."""
+    stored = connection.execute(select(_T.c.counts).where(_T.c.id == id_)).scalar()
+    if stored:
+        return dict(orjson.loads(stored))
+    counts = dict.fromkeys(("due", "editions", *(e.value for e in Ended), "uncertain", "open"), 0)
+    for code, batch_state, is_empty, n in connection.execute(_COUNTS, {"run": id_}):
+        counts["due"] += n
+        counts[_standing(code, batch_state, is_empty=bool(is_empty))] += n
+    counts["editions"] = connection.scalar(
+        text("SELECT count(*) FROM edition WHERE run_id = :run AND page_id IS NOT NULL"), {"run": id_}
+    )
+    return counts
+
+
+def _standing(code: int | None, batch_state: str | None, *, is_empty: bool) -> str:
+    if code is not None:
+        return ENDED_OF_CODE[code].value
+    if is_empty:
+        return Ended.EMPTY.value
+    if batch_state in ("handed_over", "uncertain", "refused"):
+        return batch_state
+    return "open"
+
+
+def keep_counts(connection: Connection, id_: int) -> None:
+    """Write a completed run's counts into its row, so that nobody counts a million letters again."""
+    counts = run_counts(connection, id_)
+    set_run(connection, id_, counts=orjson.dumps(counts).decode())
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        id=row.id,
+        kind=RunKind(row.kind),
+        key=row.key,
+        schedule_id=row.schedule_id,
+        slot_at=row.slot_at,
+        upto_seq=row.upto_seq,
+        as_of=row.as_of,
+        state=RunState(row.state),
+        why=row.why,
+        created_at=row.created_at,
+        planned_at=row.planned_at,
+        composed_at=row.composed_at,
+        completed_at=row.completed_at,
+        merged=tuple(orjson.loads(row.merged)),
+    )

@@ -1,0 +1,315 @@
+"""Subscribers, their subscriptions and consent. State is changed only here, so that claims can trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from digest.errors import ConflictError, NotFoundError
+from digest.links import address_key
+from digest.model import Profile, Schedule, SubscriberState
+from digest.store.councils import council_ids
+from digest.store.profiles import profile_id, profiles_by_id, schedule_id, schedules_by_id
+from digest.store.tables import ConsentRow, SubscriberRow, SubscriptionRow, table_of
+
+_T = table_of(SubscriberRow)
+_S = table_of(SubscriptionRow)
+_C = table_of(ConsentRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A subscriber as stored, with profile and schedule resolved."""
+
+    id: int
+    address: str
+    name: str
+    state: SubscriberState
+    profile: Profile
+    schedule: Schedule
+    covered_seq: int
+    due_from_at: datetime | None
+    paused_until: date | None
+    created_at: datetime
+    ended_at: datetime | None
+    ended_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Who agreed where and when; ``wording`` is the version of the text that was shown."""
+
+    source: str
+    at: datetime
+    wording: str | None = None
+
+
+def add_subscriber(
+    connection: Connection,
+    address: str,
+    *,
+    name: str,
+    profile: Profile,
+    schedule: Schedule,
+    state: SubscriberState,
+    start_mark: int,
+    consent: Consent | None,
+    source: str,
+    now: datetime,
+) -> int:
+    """Store a new subscriber with one open subscription a council; ``active`` ones are due from now on.
+
+    Raises: ConflictError when the address is there already, NotFoundError for an unknown council.
+    """
+    if find_subscriber(connection, address) is not None:
+        raise ConflictError(f"{address} is subscribed already: change it with an import and --update")
+    due_from = now if state is SubscriberState.ACTIVE else None
+    id_ = connection.execute(
+        insert(_T)
+        .values(
+            address=address,
+            address_key=address_key(address),
+            name=name,
+            state=state.value,
+            profile_id=profile_id(connection, profile),
+            schedule_id=schedule_id(connection, schedule),
+            covered_seq=start_mark,
+            due_from_at=due_from,
+            created_at=now,
+        )
+        .returning(_T.c.id)
+    ).scalar_one()
+    _follow(connection, id_, profile.councils, source=source, now=now)
+    if consent is not None:
+        record_consent(connection, id_, consent, now=now)
+    return int(id_)
+
+
+def record_consent(connection: Connection, id_: int, consent: Consent, *, now: datetime) -> None:
+    """Append one consent to the subscriber's record."""
+    connection.execute(
+        insert(_C).values(
+            subscriber_id=id_,
+            source=consent.source,
+            wording=consent.wording,
+            consented_at=consent.at,
+            recorded_at=now,
+        )
+    )
+
+
+def _follow(connection: Connection, id_: int, councils: Iterable[str], *, source: str, now: datetime) -> None:
+    """Open subscriptions for exactly these councils, ending the others (append-only, twice is harmless)."""
+    ids = council_ids(connection)
+    wanted = {ids[slug] for slug in councils}
+    query = select(_S.c.council_id).where(_S.c.subscriber_id == id_, _S.c.ended_at.is_(None))
+    open_ones = set(connection.scalars(query))
+    if gone := open_ones - wanted:
+        connection.execute(
+            update(_S)
+            .where(_S.c.subscriber_id == id_, _S.c.council_id.in_(gone), _S.c.ended_at.is_(None))
+            .values(ended_at=now, ended_reason=source)
+        )
+    rows = [
+        {"subscriber_id": id_, "council_id": c, "source": source, "started_at": now}
+        for c in sorted(wanted - open_ones)
+    ]
+    if rows:
+        connection.execute(insert(_S), rows)
+
+
+def set_wishes(connection: Connection, id_: int, profile: Profile, *, source: str, now: datetime) -> None:
+    """Change the profile (and so the councils). Letters already planned are planned again at their claim."""
+    connection.execute(update(_T).where(_T.c.id == id_).values(profile_id=profile_id(connection, profile)))
+    _follow(connection, id_, profile.councils, source=source, now=now)
+
+
+def set_schedule(connection: Connection, id_: int, schedule: Schedule, *, now: datetime) -> None:
+    """Change when the digest comes; due from now on, so an earlier slot of the new schedule is not owed.
+
+    The schedule somebody has already changes nothing.
+    """
+    new = schedule_id(connection, schedule)
+    connection.execute(
+        update(_T).where(_T.c.id == id_, _T.c.schedule_id != new).values(schedule_id=new, due_from_at=now)
+    )
+
+
+def set_name(connection: Connection, id_: int, name: str) -> None:
+    """Change how the letter greets."""
+    connection.execute(update(_T).where(_T.c.id == id_).values(name=name))
+
+
+def activate(connection: Connection, id_: int, *, start_mark: int, now: datetime) -> None:
+    """Confirm, resume or take back: active and due from now; the mark only moves forward.
+
+    An active subscriber is left as they are (twice is harmless).
+    """
+    mark = start_mark
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_, _T.c.state != SubscriberState.ACTIVE.value)
+        .values(
+            state=SubscriberState.ACTIVE.value,
+            due_from_at=now,
+            paused_until=None,
+            ended_at=None,
+            ended_reason=None,
+            covered_seq=_larger(mark),
+        )
+    )
+
+
+def resume(connection: Connection, id_: int, *, now: datetime) -> None:
+    """End a pause: due from now, the mark stays, so that the first letter covers what was missed."""
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_, _T.c.state == SubscriberState.PAUSED.value)
+        .values(state=SubscriberState.ACTIVE.value, due_from_at=now, paused_until=None)
+    )
+
+
+def _larger(mark: int) -> Any:
+    from sqlalchemy import case
+
+    return case((_T.c.covered_seq > mark, _T.c.covered_seq), else_=mark)
+
+
+def pause(connection: Connection, id_: int, *, until: date | None) -> None:
+    """Pause an active subscriber until a day (None: until they resume). Twice is harmless."""
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_, _T.c.state.in_([SubscriberState.ACTIVE.value, SubscriberState.PAUSED.value]))
+        .values(state=SubscriberState.PAUSED.value, paused_until=until)
+    )
+
+
+def unpause_due(connection: Connection, *, today: date, now: datetime) -> int:
+    """Resume everyone whose pause has ended; returns how many."""
+    return connection.execute(
+        update(_T)
+        .where(_T.c.state == SubscriberState.PAUSED.value, _T.c.paused_until <= today)
+        .values(state=SubscriberState.ACTIVE.value, due_from_at=now, paused_until=None)
+    ).rowcount
+
+
+def end(connection: Connection, id_: int, *, state: SubscriberState, reason: str, now: datetime) -> None:
+    """Leave (``left``) or never be mailed again (``suppressed``); subscriptions end with the reason.
+
+    Who has left already stays as they are, but a suppression overrides leaving.
+    """
+    ended = [SubscriberState.ERASED.value, SubscriberState.SUPPRESSED.value]
+    if state is SubscriberState.LEFT:
+        ended.append(SubscriberState.LEFT.value)
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_, _T.c.state.not_in(ended))
+        .values(state=state.value, ended_at=now, ended_reason=reason, due_from_at=None, paused_until=None)
+    )
+    _end_subscriptions(connection, id_, reason=reason, now=now)
+
+
+def erase(connection: Connection, id_: int, *, now: datetime) -> None:
+    """Forget address and name; what was delivered stays countable. Twice is harmless."""
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_)
+        .values(
+            address="",
+            address_key=f"erased:{id_}",
+            name="",
+            state=SubscriberState.ERASED.value,
+            ended_at=now,
+            ended_reason="erased",
+            due_from_at=None,
+            paused_until=None,
+        )
+    )
+    _end_subscriptions(connection, id_, reason="erased", now=now)
+
+
+def _end_subscriptions(connection: Connection, id_: int, *, reason: str, now: datetime) -> None:
+    connection.execute(
+        update(_S)
+        .where(_S.c.subscriber_id == id_, _S.c.ended_at.is_(None))
+        .values(ended_at=now, ended_reason=reason)
+    )
+
+
+def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
+    """The subscriber of that address, in whatever spelling; None when there is none."""
+    return _one(connection, select(_T).where(_T.c.address_key == address_key(address)))
+
+
+def subscriber_by_address(connection: Connection, address: str) -> Subscriber:
+    """Raises: NotFoundError."""
+    found = find_subscriber(connection, address)
+    if found is None:
+        raise NotFoundError(f"nobody is subscribed as {address}: see `digest subscriber export`")
+    return found
+
+
+def subscriber_by_id(connection: Connection, id_: int) -> Subscriber | None:
+    """One subscriber by row id."""
+    return _one(connection, select(_T).where(_T.c.id == id_))
+
+
+def all_subscribers(connection: Connection, *, page: int = 500) -> Iterator[Subscriber]:
+    """Everybody in order of joining, a page in memory at a time."""
+    schedules = schedules_by_id(connection)
+    after = 0
+    while rows := connection.execute(select(_T).where(_T.c.id > after).order_by(_T.c.id).limit(page)).all():
+        profiles = profiles_by_id(connection, {row.profile_id for row in rows})
+        for row in rows:
+            yield _subscriber(row, profiles, schedules)
+        after = rows[-1].id
+
+
+def state_counts(connection: Connection) -> dict[str, int]:
+    """How many subscribers are in each state."""
+    query = select(_T.c.state, func.count()).group_by(_T.c.state)
+    return {state: n for state, n in connection.execute(query)}
+
+
+def active_schedules(connection: Connection) -> dict[int, datetime]:
+    """Schedule ids that active subscribers have, with the earliest ``due_from_at`` of theirs."""
+    query = (
+        select(_T.c.schedule_id, func.min(_T.c.due_from_at))
+        .where(_T.c.state == SubscriberState.ACTIVE.value, _T.c.due_from_at.is_not(None))
+        .group_by(_T.c.schedule_id)
+    )
+    return {schedule: earliest for schedule, earliest in connection.execute(query)}
+
+
+def consents(connection: Connection, id_: int) -> tuple[Consent, ...]:
+    """The consent record, oldest first."""
+    query = select(_C).where(_C.c.subscriber_id == id_).order_by(_C.c.id)
+    return tuple(Consent(row.source, row.consented_at, row.wording) for row in connection.execute(query))
+
+
+def _one(connection: Connection, query: Any) -> Subscriber | None:
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return _subscriber(row, profiles_by_id(connection, [row.profile_id]), schedules_by_id(connection))
+
+
+def _subscriber(row: Row[Any], profiles: dict[int, Profile], schedules: dict[int, Schedule]) -> Subscriber:
+    return Subscriber(
+        id=row.id,
+        address=row.address,
+        name=row.name,
+        state=SubscriberState(row.state),
+        profile=profiles[row.profile_id],
+        schedule=schedules[row.schedule_id],
+        covered_seq=row.covered_seq,
+        due_from_at=row.due_from_at,
+        paused_until=row.paused_until,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        ended_reason=row.ended_reason,
+    )

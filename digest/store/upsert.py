@@ -1,0 +1,20 @@
+"""Insert-if-new, the one statement that the two databases spell alike but SQLAlchemy does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_if_new(
+    connection: Connection, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+) -> int:
+    """Insert what no unique key forbids and return how many rows that were. Twice is harmless."""
+    if isinstance(values, Sequence) and not values:
+        return 0
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    rows = [dict(v) for v in values] if isinstance(values, Sequence) else dict(values)
+    return connection.execute(make(table).on_conflict_do_nothing(), rows).rowcount
