@@ -1,0 +1,129 @@
+"""The few sentences of a summary that a reader in a hurry should see.
+
+Chosen by what they hold, not by where they stand: money, a change from one figure to another, what was
+decided. The same summary always gives the same points, in the order of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from digest.summaries.markdown import Block
+
+MAX_POINTS = 4
+PER_SECTION = 2
+_SHORT, _LONG = 40, 320  # characters of a sentence that can stand alone and still be read at a glance
+_TELLING = 2.0  # below it a sentence is only shown where a summary has hardly anything better
+
+_ABBREVIATION = re.compile(
+    r"\b(?:Cllrs?|Coun|Mrs?|Ms|Dr|Prof|Rev|St|No|Nos|vs|approx|c|ca|e\.g|i\.e|etc|a\.m|p\.m|Co|Ltd|Jr|Sr"
+    r"|Cyng|y\.b|y\.h|[A-Z])\.$"
+)
+_SENTENCE = re.compile(r"(?<=[.!?…])(?P<mark>(?:⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?)[\"'”’)]*\s+(?=[\"'“‘(]?[^\W_])")
+_MONEY = re.compile(r"[£€$]\s?\d|\d\s?(?:million|billion|miliwn|biliwn)\b", re.IGNORECASE)
+_FIGURE = re.compile(r"(?<![\w.])\d[\d,.]*\s?(?:%|per cent|y cant|\w)", re.IGNORECASE)
+_CHANGE = re.compile(
+    r"\b(?:from|o)\b[^.;]{0,60}\d[^.;]{0,60}\b(?:to|i|down to|up to)\b[^.;]{0,30}\d"
+    r"|\b(?:rise|rises|rose|fall|falls|fell|grow|grew|double[ds]?|cut|cynyddu|gostwng)\b",
+    re.IGNORECASE,
+)
+_DECIDED = re.compile(
+    r"\b(?:agreed|resolved|endorsed|approved|adopted|refused|rejected|voted|granted|deferred|called in"
+    r"|decided|carried|cytunodd|cytunwyd|penderfynodd|penderfynwyd|cymeradwyodd|cymeradwywyd|gwrthodwyd)\b",
+    re.IGNORECASE,
+)
+_LEANS_BACK = re.compile(
+    r"(?:It|They|This|That|These|Those|He|She|However|But|And|Also|Both|Such|Another|In response"
+    r"|Roedd hyn|Mae hyn|Ond)\b"
+)
+_WORD = re.compile(r"\w{4,}|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """One point: ``label`` as in "Money" or "", ``words`` one sentence with its footnote marks."""
+
+    label: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    score: float
+    section: int
+    place: int
+    point: KeyPoint
+
+
+def key_points(sections: list[list[Block]], *, said: tuple[str, ...] = ()) -> tuple[KeyPoint, ...]:
+    """Up to four points from the blocks of each section; ``said`` is what the letter tells anyway.
+
+    At most two come from one section, and none that mostly repeats what is said or another point.
+    A summary without figures and decisions gives the first sentences that can stand alone.
+    """
+    found = [
+        candidate
+        for n, section in enumerate(sections)
+        for place, block in enumerate(section)
+        if (candidate := _best_of(block, section=n, place=place))
+    ]
+    telling = [candidate for candidate in found if candidate.score >= _TELLING]
+    if len(telling) > 1:
+        found = telling
+    chosen: list[_Candidate] = []
+    told = [_words(text) for text in said]
+    for candidate in sorted(found, key=lambda c: (-c.score, c.section, c.place)):
+        words = _words(candidate.point.words)
+        is_crowded = sum(c.section == candidate.section for c in chosen) >= PER_SECTION
+        if is_crowded or any(_overlap(words, other) > 0.6 for other in told):
+            continue
+        chosen.append(candidate)
+        told.append(words)
+        if len(chosen) == MAX_POINTS:
+            break
+    return tuple(c.point for c in sorted(chosen, key=lambda c: (c.section, c.place)))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text; "Cllr. Smith", "6.00 p.m." and the like do not end one."""
+    parts: list[str] = []
+    start = 0
+    for end in _SENTENCE.finditer(text):
+        if _ABBREVIATION.search(text, max(start, end.start() - 12), end.start()):
+            continue
+        parts.append(text[start : end.end()].strip())
+        start = end.end()
+    return [*parts, text[start:].strip()] if text[start:].strip() else parts
+
+
+def _best_of(block: Block, *, section: int, place: int) -> _Candidate | None:
+    best: _Candidate | None = None
+    for n, sentence in enumerate(sentences(block.words)):
+        score = _score(sentence, has_label=bool(block.label)) - 0.5 * n
+        if score > 0 and (best is None or score > best.score):
+            best = _Candidate(score, section, place, KeyPoint(block.label, sentence))
+    return best
+
+
+def _score(sentence: str, *, has_label: bool) -> float:
+    """How much a sentence tells: 0 or less means it should not stand alone."""
+    score = 1.0
+    score += 3 * bool(_MONEY.search(sentence))
+    score += 2 * bool(_CHANGE.search(sentence) and _FIGURE.search(sentence))
+    score += 1.5 * bool(_FIGURE.search(sentence))
+    score += 3 * bool(_DECIDED.search(sentence))
+    score += 0.5 * has_label
+    score -= 3 * bool(_LEANS_BACK.match(sentence) and not has_label)
+    score -= 3 * sentence.endswith(":")
+    score -= 2 * (len(sentence) < _SHORT)
+    score -= 2 * (len(sentence) > _LONG)
+    return score
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.casefold()))
+
+
+def _overlap(words: frozenset[str], other: frozenset[str]) -> float:
+    return len(words & other) / len(words) if words else 1.0

@@ -1,0 +1,1 @@
+"""The summaries room: files into summaries, summaries into the words of letters."""
