@@ -245,7 +245,8 @@ class Meeting:
     ``starts_at`` None with ``starts_on`` set: the day is known, the time is not. ``key`` is the
     identity that stays through re-polls, moves and renames. ``committee_keys`` are the name keys the
     committee has ever had, so that renamed committees keep their readers. ``joint`` holds the keys of
-    the same meeting at other councils (a joint committee): a reader of both is told once.
+    the same meeting at other councils (a joint committee): a reader of both is told once. ``said_at``: when
+    the source published what is known; an older word never overrules it.
     """
 
     id: int
@@ -263,6 +264,7 @@ class Meeting:
     committee_keys: frozenset[str] = frozenset()
     timezone: str = "Europe/London"
     joint: frozenset[str] = frozenset()
+    said_at: datetime | None = None
 
 
 # --- intake ------------------------------------------------------------------------------------
@@ -273,6 +275,7 @@ class RawFeed:
     """What came over the wire for one feed: undecoded ``body`` as served (after content-encoding).
 
     ``url`` is the address asked for, ``final_url`` where redirects ended; header names are lower case.
+    ``moved_to``: the address that permanent redirects alone led to.
     """
 
     url: str
@@ -281,6 +284,7 @@ class RawFeed:
     headers: dict[str, str]
     body: bytes
     fetched_at: datetime
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +292,8 @@ class Sighting:
     """One meeting as one feed tells it. Several items about one meeting are already one sighting.
 
     ``external_id`` is ``installation:MId:123`` or the like where the platform has one; ``guid`` the
-    first in document order; ``why`` notes doubts (a weekday that does not fit) for the operator.
+    first in document order; ``doubts`` (a weekday that does not fit) are for the operator.
+    ``says_status``: the source states the status each time, so ``scheduled`` takes a cancellation back.
     """
 
     committee: str
@@ -306,6 +311,7 @@ class Sighting:
     published_at: datetime | None = None
     events: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    says_status: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,7 +628,10 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One reader of one batch, checked in the claim. ``delivery`` is the opaque ``dg_delivery_id``."""
+    """One reader of one batch, checked in the claim. ``delivery`` is the opaque ``dg_delivery_id``.
+
+    ``action_url``: where a notice's one button leads (confirm, for instance); "" where it has none.
+    """
 
     subscriber_id: int
     delivery: str
@@ -630,6 +639,7 @@ class Recipient:
     name: str
     unsubscribe_url: str
     preferences_url: str
+    action_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,150 @@
+"""One letter as RFC 5322 bytes, exactly as a provider would send it after substitution.
+
+Enters: an `Outgoing` and one of its recipients. Leaves: header values and bytes. Pure: the same letter is the
+same bytes, whoever makes it and how often. Sources: RFC 5322, 2369, 8058 (one-click), 2919, 3834 section 5.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_qp
+from email.headerregistry import Address
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+
+import idna
+
+from digest.model import Outgoing, Page, Publication, Recipient, RunKind
+from digest.render.tags import fill, values_for
+
+ONE_CLICK = "List-Unsubscribe=One-Click"
+MAX_ADDRESS_BYTES = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
+_MAX_LOCAL_BYTES = 64  # RFC 5321 4.5.3.1.1
+# What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_PERSONAL = frozenset({RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.ADDRESS})
+
+
+def values_of(outgoing: Outgoing, recipient: Recipient) -> dict[str, str]:
+    """Tag -> value for one reader of this letter.
+
+    Raises: RenderError for a link that must not stand in HTML.
+    """
+    return values_for(
+        unsubscribe_url=recipient.unsubscribe_url,
+        preferences_url=recipient.preferences_url,
+        view_url=outgoing.view_url,
+        name=recipient.name,
+        action_url=recipient.action_url,
+    )
+
+
+def filled(outgoing: Outgoing, recipient: Recipient) -> Page:
+    """The page as this reader gets it."""
+    return fill(outgoing.page, values_of(outgoing, recipient))
+
+
+def shared_headers(outgoing: Outgoing) -> dict[str, str]:
+    """Headers that all letters of the batch carry, finished. Answers to one person carry no list headers."""
+    headers = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "OOF, AutoReply"}
+    if outgoing.page.language:
+        headers["Content-Language"] = outgoing.page.language
+    if outgoing.kind not in _PERSONAL:
+        headers["List-Id"] = f"<digest.{_domain_of(outgoing.publication)}>"
+        headers["Precedence"] = "bulk"
+    return headers
+
+
+def own_headers(recipient: Recipient) -> dict[str, str]:
+    """Headers of one reader, finished: both one-click headers always go together (RFC 8058)."""
+    return {"List-Unsubscribe": f"<{recipient.unsubscribe_url}>", "List-Unsubscribe-Post": ONE_CLICK}
+
+
+def address_fault(address: str) -> str | None:
+    """Why no letter can go to the address as it is written, or None."""
+    if not _ADDRESS.fullmatch(address):
+        return "the address is not of the form name@domain"
+    local, _, domain = address.rpartition("@")
+    if (
+        len(address.encode("utf-8", "replace")) > MAX_ADDRESS_BYTES
+        or len(local.encode("utf-8", "replace")) > _MAX_LOCAL_BYTES
+    ):
+        return "the address is longer than mail allows"
+    try:
+        ascii_domain(domain)
+    except idna.IDNAError:
+        return "the domain of the address cannot exist"
+    return None
+
+
+def ascii_domain(domain: str) -> str:
+    """The domain as it stands in mail (IDNA). Raises: idna.IDNAError."""
+    return domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+
+
+def envelope_address(address: str) -> str:
+    """The address with an ASCII domain; a local part that is not ASCII stays and needs SMTPUTF8."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{ascii_domain(domain)}"
+
+
+def one_line(text: str) -> str:
+    """The text without anything that could end a header."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def letter_bytes(outgoing: Outgoing, recipient: Recipient) -> bytes:
+    """The whole letter with CR LF line ends; text before HTML, both quoted-printable UTF-8.
+
+    An address that is not ASCII makes headers UTF-8 (RFC 6532); all others are ASCII.
+
+    Raises: RenderError as `values_of`; idna.IDNAError for addresses that `address_fault` names.
+    """
+    page = filled(outgoing, recipient)
+    address = envelope_address(recipient.address)
+    head = _head(outgoing, recipient, page, address)
+    boundary = f"=_{recipient.delivery}_="
+    if page.html is None:
+        return head + _part("text/plain", page.text)
+    parts = (_part("text/plain", page.text), _part("text/html", page.html))
+    body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    kind = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    return head + kind.encode() + body + f"--{boundary}--\r\n".encode()
+
+
+def _head(outgoing: Outgoing, recipient: Recipient, page: Page, address: str) -> bytes:
+    """All headers but the type of the content."""
+    publication = outgoing.publication
+    sender = envelope_address(publication.from_address)
+    reply_to = envelope_address(publication.reply_to) if publication.reply_to else ""
+    policy = SMTP if (address + sender + reply_to).isascii() else SMTPUTF8
+    names = {"From": _mailbox(sender, one_line(publication.name)), "Subject": one_line(page.subject)}
+    folded = b"".join(policy.fold_binary(*policy.header_store_parse(*word)) for word in names.items())
+    finished = {
+        "To": address,
+        **({"Reply-To": reply_to} if reply_to else {}),
+        "Date": format_datetime(outgoing.sent_at),
+        "Message-ID": f"<{recipient.delivery}@{_domain_of(publication)}>",
+        **own_headers(recipient),
+        **shared_headers(outgoing),
+        "MIME-Version": "1.0",
+    }
+    # Not folded: the email package would turn a long link into an encoded word, which nothing follows.
+    return folded + "".join(f"{name}: {one_line(value)}\r\n" for name, value in finished.items()).encode()
+
+
+def _mailbox(address: str, name: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    return Address(name, username=local, domain=domain)
+
+
+def _part(kind: str, text: str) -> bytes:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
+    encoded = b2a_qp(lines.replace("\n", "\r\n").encode("utf-8", "replace"), istext=True)
+    headers = f'Content-Type: {kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return headers.encode() + encoded
+
+
+def _domain_of(publication: Publication) -> str:
+    return ascii_domain(publication.from_address.rpartition("@")[2].strip())

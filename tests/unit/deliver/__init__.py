@@ -1,0 +1,1 @@
+"""What leaves the house: letters, requests, and what providers answer."""
