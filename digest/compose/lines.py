@@ -1,0 +1,310 @@
+"""The lines of the log as a run's profiles ask of them: by council, grouped by item, searchable.
+
+Enters: LogLines (any order). Leaves: one ``History`` per item of a range, made once and shared by all
+profiles of a run. Answers do not depend on who asked before: caches hold only what is recomputable.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as day_time
+from zoneinfo import ZoneInfo
+
+from digest.compose.rank import Importance, importance_of
+from digest.model import (
+    Condensed,
+    LineKind,
+    LogLine,
+    Meeting,
+    MeetingStatus,
+    Place,
+    Reason,
+    WishKind,
+    name_key,
+)
+
+# A cache that outgrew this is dropped: at most some MB per line, however many readers there are.
+MOST_CACHED = 1024
+
+_SUMMARY_KINDS = frozenset({LineKind.SUMMARY, LineKind.CORRECTION, LineKind.WITHDRAWAL})
+_NOT_COMING_UP = frozenset({MeetingStatus.CANCELLED, MeetingStatus.POSTPONED, MeetingStatus.HELD})
+
+WITHDRAWN_UNSAID = "published and withdrawn within this letter's range, so there is nothing to tell"
+
+
+class Wording:
+    """What one version of an item can be matched by; every answer is kept for the next profile.
+
+    Whole words count, in any case and spelling that ``name_key`` levels.
+    """
+
+    __slots__ = ("_found", "_key", "_meeting", "_summaries", "committee_keys", "topics")
+
+    def __init__(self, meeting: Meeting, summaries: Sequence[Condensed] = ()) -> None:
+        self._meeting = meeting
+        self._summaries = summaries
+        self._key: str | None = None
+        self._found: dict[tuple[str, str], Reason | None] = {}
+        self.committee_keys = meeting.committee_keys | {name_key(meeting.committee)}
+        self.topics = {name_key(topic): topic for summary in summaries for topic in summary.topics}
+
+    def topic(self, key: str) -> Reason | None:
+        """The reason when the item has this topic, in the item's own spelling."""
+        return Reason("topic", self.topics[key]) if key in self.topics else None
+
+    def names(self, key: str, *, kind: str) -> Reason | None:
+        """The reason of that kind (``keyword`` or ``ward``) when the text has this word or phrase."""
+        try:
+            return self._found[kind, key]
+        except KeyError:
+            pass
+        if len(self._found) >= MOST_CACHED:
+            self._found.clear()
+        reason = Reason(kind, self._spelling(key)) if self.has(key) else None
+        self._found[kind, key] = reason
+        return reason
+
+    def has(self, key: str) -> bool:
+        """True when the text has this name key as whole words."""
+        if self._key is None:
+            # name_key levels punctuation to spaces, so a space either side is a word's border.
+            self._key = f" {name_key(self._text())} "
+        return f" {key} " in self._key
+
+    def _text(self) -> str:
+        parts = [self._meeting.title, self._meeting.committee, self._meeting.venue or ""]
+        parts += [document.title for document in self._meeting.documents]
+        for summary in self._summaries:
+            parts += [summary.headline, summary.search_text, *summary.topics]
+        return "\n".join(parts)
+
+    def _spelling(self, key: str) -> str:
+        """The words as the item spells them ("SEND"), or the key where they cannot be found again."""
+        pattern = r"[\W_]+".join(re.escape(word) for word in key.split())
+        found = re.search(rf"(?<!\w){pattern}(?!\w)", self._text(), re.IGNORECASE)
+        return " ".join(found[0].split()) if found else key
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One way to say an item: the wish it serves, as what, where, and the meeting it replaces."""
+
+    wish: WishKind
+    kind: LineKind
+    place: Place
+    is_new: bool
+    before: Meeting | None = None
+
+
+class History:
+    """All lines of one item within a range, as one item in its latest version.
+
+    ``tellings`` are the ways to say it, best first; a reader gets the first whose wish they have.
+    Empty means it is said to nobody. ``cache`` is for the selection, which knows what may be kept.
+    """
+
+    __slots__ = ("cache", "importance", "latest", "seqs", "since", "tellings", "wording")
+
+    def __init__(self, lines: Sequence[LogLine], *, is_first_inside: bool, wording: Wording) -> None:
+        self.latest = lines[-1]
+        self.seqs = tuple(line.seq for line in lines)
+        self.since = None if is_first_inside else self.latest.first_at
+        self.wording = wording
+        self.importance: Importance = importance_of(self.latest.summaries)
+        self.tellings = _tellings(lines, is_first_inside=is_first_inside)
+        self.cache: dict[object, object] = {}
+
+    @property
+    def is_summary(self) -> bool:
+        """True for what a council with limited support does not get mailed."""
+        return self.latest.kind in _SUMMARY_KINDS
+
+
+def _tellings(lines: Sequence[LogLine], *, is_first_inside: bool) -> tuple[Telling, ...]:
+    latest = lines[-1]
+    if latest.kind in _SUMMARY_KINDS:
+        return _summary_tellings(latest, is_first_inside=is_first_inside)
+    before = _before(lines)
+    if latest.kind is LineKind.PAPERS:
+        return (Telling(WishKind.PAPERS, LineKind.PAPERS, Place.PAPERS, is_first_inside, before),)
+    if latest.kind is LineKind.MEETING_CANCELLED:
+        return (Telling(WishKind.CHANGES, LineKind.MEETING_CANCELLED, Place.CHANGED, False, before),)
+    as_new = Telling(WishKind.COMING_UP, LineKind.MEETING_NEW, Place.COMING_UP, True)
+    as_changed = Telling(WishKind.CHANGES, LineKind.MEETING_CHANGED, Place.CHANGED, False, before)
+    if not is_first_inside:
+        return (as_changed,)
+    # Who wishes only changes is told of a move even when the meeting itself is new in this range.
+    has_changed = any(line.kind is not LineKind.MEETING_NEW for line in lines)
+    return (as_new, as_changed) if has_changed else (as_new,)
+
+
+def _summary_tellings(latest: LogLine, *, is_first_inside: bool) -> tuple[Telling, ...]:
+    wish = WishKind.DECISIONS
+    if latest.kind is LineKind.WITHDRAWAL:
+        return () if is_first_inside else (Telling(wish, LineKind.WITHDRAWAL, Place.CORRECTED, False),)
+    if is_first_inside:
+        return (Telling(wish, LineKind.SUMMARY, Place.DECIDED, True),)
+    return (Telling(wish, LineKind.CORRECTION, Place.CORRECTED, False),)
+
+
+def _before(lines: Sequence[LogLine]) -> Meeting | None:
+    """The meeting as the reader last heard of it: before the first change of the range.
+
+    A meeting moved away and back again keeps the last change's own "before", so that the entry still
+    says what happened.
+    """
+    told = [line.before for line in lines if line.before is not None]
+    if not told:
+        return None
+    return told[0] if _announced(told[0]) != _announced(lines[-1].meeting) else told[-1]
+
+
+def _announced(meeting: Meeting) -> tuple[object, ...]:
+    """What a resident would notice a change of."""
+    return (meeting.starts_at, meeting.starts_on, meeting.status, meeting.venue, meeting.title)
+
+
+class LineIndex:
+    """The lines of one run, indexed once for all its profiles.
+
+    Give it every line of the followed councils from the lowest ``from_seq`` on: an item's first line
+    in a range is found by comparing ``first_seq`` with the range's own lines.
+    """
+
+    def __init__(self, lines: Iterable[LogLine]) -> None:
+        self._lines: dict[str, list[LogLine]] = defaultdict(list)
+        for line in sorted(lines, key=_seq):
+            self._lines[line.council].append(line)
+        self._seqs = {slug: [line.seq for line in found] for slug, found in self._lines.items()}
+        self._wordings: dict[int, Wording] = {}
+        self._histories: dict[tuple[str, int, int], tuple[History, ...]] = {}
+        self._upcoming = Upcoming(())
+
+    def lines(self, council: str, *, from_seq: int, upto_seq: int) -> Sequence[LogLine]:
+        """The council's lines with ``from_seq < seq <= upto_seq``, in order."""
+        low, high = self._span(council, from_seq, upto_seq)
+        return self._lines[council][low:high] if high > low else []
+
+    def every(self) -> tuple[LogLine, ...]:
+        """All lines in seq order."""
+        return tuple(sorted((line for found in self._lines.values() for line in found), key=_seq))
+
+    def histories(self, council: str, *, from_seq: int, upto_seq: int) -> tuple[History, ...]:
+        """The council's items that have a line in the range, by their latest line."""
+        span = self._span(council, from_seq, upto_seq)
+        key = (council, *span)
+        if key not in self._histories:
+            self._histories[key] = self._grouped(council, *span)
+        return self._histories[key]
+
+    def upcoming(self, meetings: Sequence[Meeting]) -> Upcoming:
+        """The same meetings by council; the last is kept: a run gives one sequence to all its editions."""
+        if self._upcoming.meetings is not meetings:
+            self._upcoming = Upcoming(meetings)
+        return self._upcoming
+
+    def _span(self, council: str, from_seq: int, upto_seq: int) -> tuple[int, int]:
+        seqs = self._seqs.get(council)
+        if seqs is None:
+            return (0, 0)
+        return bisect_right(seqs, from_seq), bisect_right(seqs, upto_seq)
+
+    def _grouped(self, council: str, low: int, high: int) -> tuple[History, ...]:
+        if high <= low:
+            return ()
+        lines = self._lines[council][low:high]
+        items: dict[str, list[LogLine]] = defaultdict(list)
+        for line in lines:
+            items[line.item].append(line)
+        histories = (
+            History(
+                group,
+                # An item's lines are all its council's: its first one is inside iff it is not before these.
+                is_first_inside=group[-1].first_seq >= lines[0].seq,
+                wording=self._wording(group[-1]),
+            )
+            for group in items.values()
+        )
+        return tuple(sorted(histories, key=lambda history: history.latest.seq))
+
+    def _wording(self, line: LogLine) -> Wording:
+        if line.seq not in self._wordings:
+            self._wordings[line.seq] = Wording(line.meeting, line.summaries)
+        return self._wordings[line.seq]
+
+
+def _seq(line: LogLine) -> int:
+    return line.seq
+
+
+def index_of(lines: LineIndex | Sequence[LogLine]) -> LineIndex:
+    """The index itself, or a new one over plain lines."""
+    return lines if isinstance(lines, LineIndex) else LineIndex(lines)
+
+
+# --- meetings in time ------------------------------------------------------------------------------------
+
+
+def moment_of(meeting: Meeting) -> datetime | None:
+    """When it starts, UTC; the day's first instant at the council where only the day is known; else None."""
+    if meeting.starts_at is not None:
+        return meeting.starts_at
+    if meeting.starts_on is None:
+        return None
+    midnight = datetime.combine(meeting.starts_on, day_time.min, ZoneInfo(meeting.timezone))
+    return midnight.astimezone(UTC)
+
+
+def is_past(meeting: Meeting, *, as_of: datetime) -> bool:
+    """True once it began; a meeting of which only the day is known lasts that whole local day."""
+    moment = moment_of(meeting)
+    if moment is None:
+        return False
+    if meeting.starts_at is None:
+        return moment + timedelta(days=1) <= as_of
+    return moment < as_of
+
+
+class Known:
+    """A coming meeting known from state, with its wording; ``cache`` is for the selection."""
+
+    __slots__ = ("cache", "meeting", "wording")
+
+    def __init__(self, meeting: Meeting) -> None:
+        self.meeting = meeting
+        self.wording = Wording(meeting)
+        self.cache: dict[object, object] = {}
+
+
+class Upcoming:
+    """Meetings known at ``as_of``, by council, within any horizon asked for."""
+
+    def __init__(self, meetings: Sequence[Meeting]) -> None:
+        self.meetings = meetings
+        self._councils: dict[str, list[Meeting]] = defaultdict(list)
+        for meeting in meetings:
+            self._councils[meeting.council].append(meeting)
+        self._within: dict[tuple[str, datetime, timedelta], dict[int, Known]] = {}
+
+    def within(self, council: str, *, as_of: datetime, horizon: timedelta) -> dict[int, Known]:
+        """The council's meetings from ``as_of`` to the horizon by id; cancelled and undated ones are not."""
+        key = (council, as_of, horizon)
+        if key not in self._within:
+            self._within[key] = {
+                meeting.id: Known(meeting)
+                for meeting in self._councils.get(council, ())
+                if _is_within(meeting, as_of=as_of, horizon=horizon)
+            }
+        return self._within[key]
+
+
+def _is_within(meeting: Meeting, *, as_of: datetime, horizon: timedelta) -> bool:
+    moment = moment_of(meeting)
+    if moment is None or meeting.status in _NOT_COMING_UP:
+        return False
+    return not is_past(meeting, as_of=as_of) and moment <= as_of + horizon

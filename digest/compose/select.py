@@ -1,0 +1,308 @@
+"""Which items of a range say something to a profile, as what, and why.
+
+Enters: a profile, the lines of a range, the councils. Leaves: one ``Chosen`` per item (a joint meeting
+is one item), never of a council that is not followed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from digest.compose.lines import (
+    MOST_CACHED,
+    WITHDRAWN_UNSAID,
+    History,
+    Known,
+    LineIndex,
+    Telling,
+    Wording,
+    index_of,
+    moment_of,
+)
+from digest.compose.rank import NO_WEIGHT, Importance, RankKey, rank_key
+from digest.errors import NotFoundError
+from digest.model import (
+    Condensed,
+    Council,
+    LineKind,
+    LogLine,
+    Meeting,
+    Place,
+    Profile,
+    Reason,
+    Support,
+    WishKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One item that a profile is told, in its latest version.
+
+    ``reasons`` hold the matches first (``matched`` of them), then what is followed. ``seqs`` is empty
+    for a meeting known from state alone. ``at`` is when its latest line was published.
+    """
+
+    item: str
+    version: int
+    seqs: tuple[int, ...]
+    kind: LineKind
+    place: Place
+    council: Council
+    meeting: Meeting
+    reasons: tuple[Reason, ...]
+    matched: int
+    importance: Importance
+    rank: RankKey
+    is_new: bool = False
+    at: datetime | None = None
+    since: datetime | None = None
+    before: Meeting | None = None
+    why: str | None = None
+    summaries: tuple[Condensed, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The wishes of one profile about one council: only these committees, or all but those."""
+
+    council: Council
+    only: frozenset[str] = frozenset()
+    but: frozenset[str] = frozenset()
+
+
+def select(
+    profile: Profile,
+    lines: LineIndex | Sequence[LogLine],
+    *,
+    from_seq: int,
+    upto_seq: int,
+    councils: Mapping[str, Council],
+) -> tuple[Chosen, ...]:
+    """What the lines with ``from_seq < seq <= upto_seq`` say to this profile, first in rank first.
+
+    Raises: NotFoundError when a followed council is not among ``councils``.
+    """
+    index = index_of(lines)
+    chosen: list[Chosen] = []
+    for rules in rules_of(profile, councils):
+        for history in index.histories(rules.council.slug, from_seq=from_seq, upto_seq=upto_seq):
+            verdict = judge(profile, history, rules)
+            if isinstance(verdict, Chosen):
+                chosen.append(verdict)
+    return tuple(sorted(joined(chosen), key=_rank))
+
+
+def rules_of(profile: Profile, councils: Mapping[str, Council]) -> Iterator[Rules]:
+    """One set of rules per followed council, in the profile's order."""
+    only: dict[str, set[str]] = defaultdict(set)
+    but: dict[str, set[str]] = defaultdict(set)
+    for wish in profile.committees:
+        (only if wish.is_wanted else but)[wish.council].add(wish.committee)
+    for slug in profile.councils:
+        council = councils.get(slug)
+        if council is None:
+            raise NotFoundError(f"edition: followed council {slug!r} is not known; see `digest council list`")
+        yield Rules(council, frozenset(only.get(slug, ())), frozenset(but.get(slug, ())))
+
+
+def judge(profile: Profile, history: History, rules: Rules) -> Chosen | str:
+    """The item as this profile is told it, or why it is not."""
+    telling = _telling(profile, history, rules.council)
+    if isinstance(telling, str):
+        return telling
+    if refusal := refusal_of(profile, history.wording, rules):
+        return refusal
+    matches = matches_of(profile, history.wording)
+    follows = follows_of(history.latest.meeting, history.wording, rules)
+    # The same item with the same reasons is the same value for every profile of the run.
+    key = (telling.kind, matches, follows)
+    if kept := _kept(history.cache, key, rules.council):
+        return kept
+    chosen = _chosen(history, telling, rules.council, matches=matches, follows=follows)
+    return _keep(history.cache, key, chosen)
+
+
+def _kept(cache: dict[object, object], key: object, council: Council) -> Chosen | None:
+    kept = cache.get(key)
+    return kept if isinstance(kept, Chosen) and kept.council is council else None
+
+
+def _keep(cache: dict[object, object], key: object, chosen: Chosen) -> Chosen:
+    if len(cache) >= MOST_CACHED:
+        cache.clear()
+    cache[key] = chosen
+    return chosen
+
+
+def _telling(profile: Profile, history: History, council: Council) -> Telling | str:
+    if not history.tellings:
+        return WITHDRAWN_UNSAID
+    for telling in history.tellings:
+        if telling.wish in profile.kinds:
+            return _mailed(telling, history, council)
+    return f"kind {history.tellings[0].wish.value!r} is not wished"
+
+
+def _mailed(telling: Telling, history: History, council: Council) -> Telling | str:
+    # A withdrawal carries no account, and who was told something false is owed it whatever the support.
+    if council.support is Support.LIMITED and history.is_summary and telling.kind != LineKind.WITHDRAWAL:
+        return f"{council.slug} has limited support: its summaries are not mailed"
+    return telling
+
+
+def refusal_of(profile: Profile, wording: Wording, rules: Rules) -> str | None:
+    """Why committee wishes or excluded keywords keep an item out; None when they do not."""
+    if rules.only and not rules.only & wording.committee_keys:
+        return "its committee is not among the chosen ones"
+    if rules.but and rules.but & wording.committee_keys:
+        return "its committee is excluded"
+    for word in profile.excluded:
+        if wording.has(word):
+            return f"it contains the excluded keyword {word!r}"
+    return None
+
+
+def matches_of(profile: Profile, wording: Wording) -> tuple[Reason, ...]:
+    """The topics, keywords and wards it matches, in the item's own spelling; none twice."""
+    matches = [reason for key in profile.topics if (reason := wording.topic(key))]
+    matches += [
+        reason
+        for key in profile.keywords
+        if key not in profile.topics or key not in wording.topics
+        if (reason := wording.names(key, kind="keyword"))
+    ]
+    matches += [reason for key in profile.wards if (reason := wording.names(key, kind="ward"))]
+    return tuple(matches)
+
+
+def follows_of(meeting: Meeting, wording: Wording, rules: Rules) -> Reason:
+    """What is followed: the committee where it was chosen, else the council."""
+    if rules.only & wording.committee_keys:
+        return Reason("committee", meeting.committee)
+    return Reason("council", rules.council.name)
+
+
+def _chosen(
+    history: History, telling: Telling, council: Council, *, matches: tuple[Reason, ...], follows: Reason
+) -> Chosen:
+    line = history.latest
+    is_withdrawn = telling.kind is LineKind.WITHDRAWAL
+    rank = rank_key(
+        line.item,
+        place=telling.place,
+        matched=len(matches),
+        importance=history.importance,
+        moment=moment_of(line.meeting),
+    )
+    return Chosen(
+        item=line.item,
+        version=line.version,
+        seqs=history.seqs,
+        kind=telling.kind,
+        place=telling.place,
+        council=council,
+        meeting=line.meeting,
+        reasons=(*matches, follows),
+        matched=len(matches),
+        importance=history.importance,
+        rank=rank,
+        is_new=telling.is_new,
+        at=line.published_at,
+        since=history.since if telling.place is Place.CORRECTED else None,
+        before=telling.before,
+        why=line.why,
+        # What was withdrawn must not be told once more by its own withdrawal.
+        summaries=() if is_withdrawn else line.summaries,
+    )
+
+
+def known_meeting(profile: Profile, known: Known, rules: Rules) -> Chosen | None:
+    """A coming meeting known from state alone, when the same wishes let it in."""
+    if WishKind.COMING_UP not in profile.kinds or refusal_of(profile, known.wording, rules):
+        return None
+    matches = matches_of(profile, known.wording)
+    follows = follows_of(known.meeting, known.wording, rules)
+    key = (matches, follows)
+    if kept := _kept(known.cache, key, rules.council):
+        return kept
+    return _keep(known.cache, key, _known(known.meeting, rules.council, matches=matches, follows=follows))
+
+
+def _known(meeting: Meeting, council: Council, *, matches: tuple[Reason, ...], follows: Reason) -> Chosen:
+    item = f"meeting:{meeting.id}"
+    rank = rank_key(
+        item,
+        place=Place.COMING_UP,
+        matched=len(matches),
+        importance=NO_WEIGHT,
+        moment=moment_of(meeting),
+    )
+    return Chosen(
+        item=item,
+        version=0,
+        seqs=(),
+        kind=LineKind.MEETING_NEW,
+        place=Place.COMING_UP,
+        council=council,
+        meeting=meeting,
+        reasons=(*matches, follows),
+        matched=len(matches),
+        importance=NO_WEIGHT,
+        rank=rank,
+    )
+
+
+# --- joint meetings ----------------------------------------------------------------------------------------
+
+
+def joined(chosen: Sequence[Chosen]) -> list[Chosen]:
+    """The same items with each joint meeting said once: by its latest line, for the reasons of all."""
+    if not any(item.meeting.joint for item in chosen):
+        return list(chosen)
+    groups: dict[tuple[str, str], list[Chosen]] = defaultdict(list)
+    joint_of = _joint_keys(item.meeting for item in chosen)
+    for item in chosen:
+        groups[item.item.partition(":")[0], joint_of[item.meeting.key]].append(item)
+    return [_one_of(group) for group in groups.values()]
+
+
+def _joint_keys(meetings: Iterable[Meeting]) -> dict[str, str]:
+    """Meeting key -> the smallest key of all that are linked with it, from either side."""
+    smallest: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while smallest.setdefault(key, key) != key:
+            key = smallest[key]
+        return key
+
+    for meeting in meetings:
+        for other in (meeting.key, *meeting.joint):
+            low, high = sorted((root(meeting.key), root(other)))
+            smallest[high] = low
+    return {key: root(key) for key in smallest}
+
+
+def _one_of(group: list[Chosen]) -> Chosen:
+    if len(group) == 1:
+        return group[0]
+    group.sort(key=lambda item: (item.seqs[-1:], item.item))
+    said = group[-1]
+    matches = tuple(dict.fromkeys(r for item in group for r in item.reasons[: item.matched]))
+    follows = tuple(dict.fromkeys(r for item in group for r in item.reasons[item.matched :]))
+    return replace(
+        said,
+        seqs=tuple(sorted(seq for item in group for seq in item.seqs)),
+        reasons=matches + follows,
+        matched=len(matches),
+        rank=(-len(matches), *said.rank[1:]),
+        also=tuple(sorted(ref for item in group for ref in (item.item, *item.also) if ref != said.item)),
+    )
+
+
+def _rank(chosen: Chosen) -> RankKey:
+    return chosen.rank

@@ -1,0 +1,1 @@
+"""Wishes, selection, rank and editions."""
