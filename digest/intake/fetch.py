@@ -1,0 +1,304 @@
+"""One feed's address to its body: politely (RFC 9110, 9111), bounded, and only to public addresses.
+
+Each name is resolved once, every answer is checked, and the connection goes to the checked address with
+the name in SNI and Host, so that a second look at DNS cannot lead elsewhere; every redirect again. Bytes
+are counted raw and unpacked while they stream: httpx's own decoding would unpack a bomb first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+import httpx
+
+from digest.errors import FetchError
+from digest.intake.links import host_of, site_of
+from digest.intake.network import GuardedBackend, deadline, refuse_port
+from digest.intake.waiting import retry_after_s
+from digest.model import RawFeed
+
+ACCEPT = (
+    "application/rss+xml, application/atom+xml;q=0.9, application/feed+json;q=0.9, text/xml;q=0.8, */*;q=0.5"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRequest:
+    """What to ask. ``etag`` and ``last_modified``: validators of the last body that parsed, as sent."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The server says nothing changed (304); header names in lower case."""
+
+    url: str
+    headers: dict[str, str]
+    fetched_at: datetime
+    moved_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Seconds and bytes of one fetch; ``host_pause_s`` between two fetches of one host group."""
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    total_s: float = 120.0
+    raw_bytes: int = 2_000_000
+    decoded_bytes: int = 10_000_000
+    redirects: int = 5
+    host_pause_s: float = 5.0
+    connections: int = 64
+
+
+class Fetcher:
+    """Fetches feeds; one object for many threads. ``contact`` stands in the User-Agent.
+
+    ``group_of(url)`` names the host group that takes turns: order work by it, so that threads do not
+    wait for one another.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact: str,
+        version: str = "0.1",
+        limits: FetchLimits | None = None,
+        allow_private_addresses: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.limits = limits or FetchLimits()
+        self.user_agent = f"council-digest/{version} (+{contact})" if contact else f"council-digest/{version}"
+        self._allow_private = allow_private_addresses
+        self._now = now
+        self._turns = _Turns(self.limits.host_pause_s)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=self.limits.connections,
+            max_keepalive_connections=self.limits.connections,
+            keepalive_expiry=30.0,
+            network_backend=GuardedBackend(allow_private_addresses=allow_private_addresses),
+        )
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def group_of(self, url: str) -> str:
+        """Whose server it is: a vendor's hosts are one group."""
+        return group_of(url)
+
+    def fetch(self, request: FeedRequest) -> RawFeed | NotModified:
+        """The body behind ``request.url``, after redirects.
+
+        Raises: FetchError (``timeout``, ``http``, ``blocked``, ``refused_address``, ``too_large``).
+        """
+        url, moved_to, is_permanent = request.url, None, True
+        with deadline(self.limits.total_s):
+            for _ in range(self.limits.redirects + 1):
+                answer = self._ask(url, request)
+                if answer.target is None:
+                    return self._result(request, url, answer, moved_to)
+                is_permanent = is_permanent and answer.status in (301, 308)
+                url = _redirected(url, answer.target)
+                moved_to = url if is_permanent else moved_to
+        raise FetchError("http", f"{request.url} redirects more than {self.limits.redirects} times")
+
+    def _result(
+        self, request: FeedRequest, url: str, answer: _Answer, moved_to: str | None
+    ) -> RawFeed | NotModified:
+        if answer.status == 304:
+            return NotModified(request.url, answer.headers, self._now(), moved_to)
+        if not 200 <= answer.status < 300:
+            raise _refusal(url, answer, self._now())
+        return RawFeed(request.url, url, answer.status, answer.headers, answer.body, self._now(), moved_to)
+
+    def _ask(self, url: str, request: FeedRequest) -> _Answer:
+        parts = _checked(url)
+        refuse_port(parts.scheme, parts.port, url, allow_private_addresses=self._allow_private)
+        with self._turns.of(group_of(url)):
+            try:
+                return self._exchange(url, request)
+            except (httpcore.TimeoutException, TimeoutError) as error:
+                raise FetchError("timeout", f"{url} did not answer in time ({_brief(error)})") from error
+            except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+                raise FetchError("http", f"{url} could not be reached: {_brief(error)}") from error
+
+    def _exchange(self, url: str, request: FeedRequest) -> _Answer:
+        limits = self.limits
+        timeouts = {
+            "connect": limits.connect_s,
+            "read": limits.read_s,
+            "write": limits.read_s,
+            "pool": limits.total_s,
+        }
+        is_same_site = site_of(host_of(url)) == site_of(host_of(request.url))
+        headers = self._headers(url, request if is_same_site else None)
+        with self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response:
+            named = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
+            target = named.get("location") if response.status in (301, 302, 303, 307, 308) else None
+            wants_body = target is None and response.status != 304
+            body = _body(response, named, url, limits) if wants_body else b""
+            return _Answer(response.status, named, body, target)
+
+    def _headers(self, url: str, request: FeedRequest | None) -> list[tuple[bytes, bytes]]:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        headers = [
+            (b"Host", host.encode("idna" if not host.isascii() else "ascii")),
+            (b"User-Agent", self.user_agent.encode("ascii", "replace")),
+            (b"Accept", ACCEPT.encode("ascii")),
+            (b"Accept-Encoding", b"gzip"),
+        ]
+        if request is not None and request.etag:
+            headers.append((b"If-None-Match", request.etag.encode("latin-1", "replace")))
+        if request is not None and request.last_modified:
+            headers.append((b"If-Modified-Since", request.last_modified.encode("latin-1", "replace")))
+        return headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    target: str | None = None
+
+
+# Vendors that serve many councils from shared machines: their hosts take turns as one.
+_SHARED_VENDORS = ("moderngov.co.uk", "cmis.uk.com", "legistar.com", "granicus.com", "primegov.com",
+                   "escribemeetings.com", "civicplus.com")  # fmt: skip
+
+
+def group_of(url: str) -> str:
+    """The host group of an address: the vendor's domain, else host and port."""
+    parts = urlsplit(url)
+    host = host_of(url)
+    for vendor in _SHARED_VENDORS:
+        if host.endswith("." + vendor):
+            return vendor
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+class _Turns:
+    """One fetch at a time per host group, and a pause after each."""
+
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s = pause_s
+        self._lock = threading.Lock()
+        self._groups: dict[str, _Turn] = {}
+
+    def of(self, group: str) -> _Turn:
+        with self._lock:
+            turn = self._groups.get(group)
+            if turn is None:
+                turn = self._groups[group] = _Turn(self._pause_s)
+            return turn
+
+
+@dataclass(slots=True)
+class _Turn:
+    pause_s: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    free_at: float = 0.0
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        wait = self.free_at - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+
+    def __exit__(self, *_: object) -> None:
+        self.free_at = time.monotonic() + self.pause_s
+        self.lock.release()
+
+
+def _checked(url: str) -> httpx.URL:
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise FetchError("http", f"{url[:200]} is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise FetchError("refused_address", f"{url[:200]} is no http or https address")
+    if parts.userinfo:
+        raise FetchError(
+            "refused_address", f"{parts.host}: an address with a name or password in it is refused"
+        )
+    return parts
+
+
+def _redirected(url: str, target: str) -> str:
+    """Where a redirect leads. Raises: FetchError where it would leave https."""
+    found = urljoin(url, target.strip())
+    if url.startswith("https:") and not found.startswith("https:"):
+        raise FetchError("http", f"{url} redirects to {found[:200]}, which is not https")
+    return found
+
+
+def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
+    """A status that gives no body. A challenge page is a refusal, whatever its status."""
+    is_challenge = answer.headers.get("cf-mitigated", "").lower() == "challenge"
+    wait = retry_after_s(answer.headers.get("retry-after"), now=now)
+    if answer.status in (401, 403) or is_challenge:
+        message = f"{url} refuses us ({answer.status}): ask the council to let this program in"
+        return FetchError("blocked", message, status=answer.status, retry_after_s=wait)
+    return FetchError("http", f"{url} answers {answer.status}", status=answer.status, retry_after_s=wait)
+
+
+def _body(response: httpcore.Response, headers: dict[str, str], url: str, limits: FetchLimits) -> bytes:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
+        raise FetchError("http", f"{url} answers in the encoding {encoding[:40]}, which was not asked for")
+    unpack = (
+        zlib.decompressobj(47 if "gzip" in encoding else 15) if encoding not in ("identity", "") else None
+    )
+    raw_size, pieces, size = 0, [], 0
+    for chunk in response.iter_stream():
+        raw_size += len(chunk)
+        if raw_size > limits.raw_bytes:
+            raise FetchError("too_large", f"{url} sends more than {limits.raw_bytes} bytes")
+        for piece in (chunk,) if unpack is None else _unpacked(unpack, chunk, url):
+            size += len(piece)
+            if size > limits.decoded_bytes:
+                raise FetchError("too_large", f"{url} unpacks to more than {limits.decoded_bytes} bytes")
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+_PIECE = 65_536
+
+
+def _unpacked(unpack: zlib._Decompress, chunk: bytes, url: str) -> Iterator[bytes]:
+    """Pieces of at most 64 kB: a bomb is stopped at the cap, not after it."""
+    try:
+        while chunk:
+            piece = unpack.decompress(chunk, _PIECE)
+            chunk = unpack.unconsumed_tail
+            if not piece:
+                return
+            yield piece
+    except zlib.error as error:
+        raise FetchError("http", f"{url} sends damaged compressed data ({error})") from error
+
+
+def _brief(error: Exception) -> str:
+    return str(error)[:200] or type(error).__name__

@@ -1,0 +1,77 @@
+"""Bytes to sightings: guard, one shape for all formats, the dialect that knows it, cleaned results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from digest.errors import FeedError
+from digest.intake.dialects.registry import named, recognised
+from digest.intake.guard import MAX_BYTES, GuardedBody, guard
+from digest.intake.items import Document, Where, document_of
+from digest.intake.links import host_of
+from digest.model import ParsedFeed, RawFeed
+
+MAX_SIGHTINGS = 2_500
+
+
+def parse(
+    raw: RawFeed,
+    *,
+    timezone: str,
+    country: str,
+    as_of: datetime,
+    dialect: str | None = None,
+    hosts: frozenset[str] = frozenset(),
+    max_bytes: int = MAX_BYTES,
+) -> ParsedFeed:
+    """What the feed says. ``hosts``: the council's hosts beside the feed's own, for links.
+
+    Raises: FeedError with a kind of ``digest feed check``; twice gives the same.
+    """
+    body = guard(raw.body, content_type=raw.headers.get("content-type"), max_bytes=max_bytes)
+    document = document_of(body, raw)
+    _refuse_apology(document)
+    where = Where(
+        url=raw.final_url or raw.url,
+        timezone=timezone,
+        country=country,
+        as_of=as_of,
+        hosts=frozenset(
+            h.lower() for h in (*hosts, host_of(raw.url), host_of(raw.final_url), host_of(document.link)) if h
+        ),
+    )
+    chosen = named(dialect) if dialect else recognised(document, where)
+    if chosen is None or not chosen.claims(document, where):
+        raise FeedError("not_a_feed", _refusal(body, document))
+    reading = chosen.read(document, where)
+    return ParsedFeed(
+        dialect=chosen.name,
+        title=document.title,
+        sightings=tuple(replace(s, title=s.title or s.committee) for s in reading.sightings[:MAX_SIGHTINGS]),
+        not_meetings=reading.not_meetings[:MAX_SIGHTINGS],
+        is_partial=document.is_partial or len(reading.sightings) > MAX_SIGHTINGS,
+        ttl_s=document.ttl_s,
+        skip_hours=document.skip_hours,
+    )
+
+
+def _refuse_apology(document: Document) -> None:
+    """A well-formed feed that says it is none (Legistar answers 200 with it)."""
+    if document.title.lower() in ("invalid feed", "error", "feed not found", "invalid parameters"):
+        raise FeedError("invalid_body", f"the server answers with a feed that says “{document.title}”")
+
+
+_TITLE_CHARS = 120
+
+
+def _refusal(body: GuardedBody, document: Document) -> str:
+    if body.kind == "html":
+        text = body.text[:20_000]
+        start = text.lower().find("<title>")
+        title = text[start + 7 :].partition("<")[0] if start >= 0 else ""
+        title = " ".join(title.split())[:_TITLE_CHARS]
+        return f"not a feed (HTML): the address gives a web page{f' “{title}”' if title else ''}"
+    if body.kind == "json":
+        return "not a feed: the JSON is none of the kinds that are known"
+    return f"not a feed: no dialect knows what to do with this {body.root or body.kind}"

@@ -1,0 +1,90 @@
+"""What a dialect makes of a document, and how several items about one meeting become one sighting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from digest.intake.items import Document, Where
+from digest.model import MeetingStatus, NotMeeting, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Sightings in document order of their first item, and what is no meeting."""
+
+    sightings: tuple[Sighting, ...]
+    not_meetings: tuple[NotMeeting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One kind of feed. ``claims`` gives 0 (not mine) to 100 (certainly mine); the highest reads it."""
+
+    name: str
+    claims: Callable[[Document, Where], int]
+    read: Callable[[Document, Where], Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One item as understood: a sighting-to-be. ``status`` None: the item says nothing of it.
+
+    ``stamp`` orders the items of one meeting where the platform gives one (an edit stamp), else the
+    publication does.
+    """
+
+    sighting: Sighting
+    identity: str
+    status: MeetingStatus | None = None
+    stamp: datetime | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        """When this item was said."""
+        return self.stamp or self.sighting.published_at
+
+
+def merged(parts: Iterable[Part]) -> tuple[Sighting, ...]:
+    """One sighting per identity, in document order.
+
+    The latest item says when and where; the latest that speaks of a status says that; documents and
+    events are gathered. Without publication times the first of the document counts: feeds list the
+    newest first.
+    """
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.identity, []).append(part)
+    return tuple(_one(group) for group in groups.values())
+
+
+def _one(group: list[Part]) -> Sighting:
+    if len(group) == 1:
+        return replace(group[0].sighting, status=group[0].status or MeetingStatus.SCHEDULED)
+    ordered = _latest_first(group)
+    dated = [p for p in ordered if p.sighting.starts_on is not None] or ordered
+    said = next((p.status for p in ordered if p.status is not None), None)
+    return replace(
+        dated[0].sighting,
+        status=said or MeetingStatus.SCHEDULED,
+        guid=next((p.sighting.guid for p in group if p.sighting.guid), None),
+        url=next((p.sighting.url for p in ordered if p.sighting.url), None),
+        venue=next((p.sighting.venue for p in ordered if p.sighting.venue), None),
+        video_url=next((p.sighting.video_url for p in ordered if p.sighting.video_url), None),
+        documents=tuple({d.url: d for p in group for d in p.sighting.documents}.values()),
+        events=tuple(dict.fromkeys(e for p in group for e in p.sighting.events)),
+        doubts=tuple(dict.fromkeys(d for p in dated[:1] for d in p.sighting.doubts)),
+        published_at=max((p.sighting.published_at for p in group if p.sighting.published_at), default=None),
+    )
+
+
+def _latest_first(group: list[Part]) -> list[Part]:
+    if any(p.at is None for p in group):
+        return group
+    return sorted(group, key=lambda p: p.at or p.sighting.published_at, reverse=True)  # type: ignore[arg-type,return-value]
+
+
+def identity_of(committee_key: str, day: date | None, starts_at: datetime | None, url: str | None) -> str:
+    """Which items are one meeting where the platform gives no id."""
+    return f"{committee_key}|{starts_at or day or url or ''}"
