@@ -63,9 +63,10 @@ def _verdict(
 ) -> Verdict:
     if why := _outside(line, profile, facts):
         return Verdict(line.seq, line.item, line.kind, line.council, False, why)
-    fate = fates.get(line.item)
-    if fate is None:
-        return Verdict(line.seq, line.item, line.kind, line.council, False, refused[line.item])
+    # Refused first: a meeting may be listed from state although its own lines say nothing to the reader.
+    if why := refused.get(line.item):
+        return Verdict(line.seq, line.item, line.kind, line.council, False, why)
+    fate = fates[line.item]
     return Verdict(
         line.seq, line.item, line.kind, line.council, True, fate.why, fate.where, fate.place, fate.reasons
     )

@@ -237,11 +237,11 @@ def test_the_explanation_agrees_with_the_edition_on_every_line(
     known = facts_of(log, support, from_seq, log.seq, max_items=max_items)
     edition = edition_of(profile, log.lines, known)
     named = {ref for entry in edition.entries if entry.seqs for ref in (entry.item, *entry.also)}
-    counted = {ref for fold in edition.folded for ref in (*fold.items, *fold.also)}
+    owed = expected(profile, log, support, from_seq, log.seq)
     verdicts = explain(profile, log.lines, known)
     assert [verdict.seq for verdict in verdicts] == [line.seq for line in log.lines]
     for verdict in verdicts:
         in_range = from_seq < verdict.seq <= log.seq
-        assert verdict.is_in == (in_range and verdict.item in named | counted)
+        assert verdict.is_in == (in_range and verdict.item in owed)
         assert (verdict.where == "named") == (in_range and verdict.item in named)
         assert verdict.why
