@@ -38,17 +38,23 @@ class Moved:
     from_seq: int
 
 
-def expire_claims(connection: Connection, run_id: int, *, now: datetime, is_repeatable: bool) -> int:
-    """Claims past ``held_until``: a repeatable sender may just do them again, others are uncertain."""
+def holders(connection: Connection, run_id: int) -> list[str]:
+    """Who holds batches of a run now."""
+    query = text("SELECT DISTINCT holder FROM batch WHERE run_id = :run AND state = 'claimed'")
+    return list(connection.execute(query, {"run": run_id}).scalars())
+
+
+def expire_claims(
+    connection: Connection, run_id: int, *, now: datetime, dead: Sequence[str], is_repeatable: bool
+) -> int:
+    """Claims past ``held_until`` or of ``dead`` holders: ready again if repeatable, else uncertain."""
     state = BatchState.READY if is_repeatable else BatchState.UNCERTAIN
-    result = connection.execute(
-        text(
-            "UPDATE batch SET state = :state, why = 'the claim ran out and no answer was recorded' "
-            "WHERE run_id = :run AND state = 'claimed' AND held_until < :now"
-        ),
-        {"state": state.value, "run": run_id, "now": to_stored(now)},
-    )
-    return max(result.rowcount, 0)
+    query = text(
+        "UPDATE batch SET state = :state, why = 'the claim ended and no answer was recorded' "
+        "WHERE run_id = :run AND state = 'claimed' AND (held_until < :now OR holder IN :dead)"
+    ).bindparams(bindparam("dead", expanding=True))
+    values = {"state": state.value, "run": run_id, "now": to_stored(now), "dead": list(dead)}
+    return max(connection.execute(query, values).rowcount, 0)
 
 
 # The batch size bounds a claim from below, the claim size from above; ids keep the order of planning.

@@ -148,6 +148,10 @@ class Database:
         except OperationalError as error:
             raise self._operational(error) from error
         except DatabaseError as error:
+            if "could not serialize" in str(error.orig):
+                raise DatabaseBusyError(
+                    f"{self.shown_url}: somebody changed the same rows: try again"
+                ) from error
             if "file is not a database" in str(error.orig):
                 raise StoreError(
                     f"{self.shown_url} is not a database: name another file in database_url"
@@ -156,7 +160,7 @@ class Database:
 
     def _operational(self, error: DBAPIError) -> StoreError:
         said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-        if "locked" in said or "busy" in said:
+        if "locked" in said or "busy" in said or "could not serialize" in said or "deadlock" in said:
             return DatabaseBusyError(f"{self.shown_url} is held by another process for too long: try again")
         if "unable to open" in said:
             return StoreError(

@@ -46,7 +46,7 @@ WHERE s.id BETWEEN :first AND :last AND s.schedule_id = :schedule AND s.state = 
 """
 # Somebody whose older letter is being handed over right now is planned a moment later, when it is known.
 _NOT_IN_FLIGHT = """
-  AND NOT EXISTS (SELECT 1 FROM delivery o JOIN batch b ON b.id = o.batch_id
+NOT EXISTS (SELECT 1 FROM delivery o JOIN batch b ON b.id = o.batch_id
                   WHERE o.subscriber_id = s.id AND o.is_open = 1 AND o.ended IS NULL AND b.state = 'claimed')
 """
 
@@ -77,8 +77,10 @@ def plan_range(
     span: Range,
     *,
     raised: Callable[[Iterable[tuple[int, int]]], Mapping[tuple[int, int], int]],
-) -> int:
+) -> tuple[int, bool]:
     """Write deliveries for everyone due in the range and move their marks; returns how many.
+
+    The second value is True when somebody must wait because an older letter of theirs is in flight.
 
     ``raised`` maps (profile id, covered seq) to the ``from_seq`` of their edition: equal content, one
     edition. Planning a range twice changes nothing. The transaction must hold ``LOCK_PLAN``.
@@ -92,13 +94,15 @@ def plan_range(
         "last": span.last,
         "batch_size": plan.batch_size,
     }
-    due = _DUE
+    due, must_wait = _DUE, False
     if has_older(connection, plan, span):
         close_older(connection, plan, span)
-        due += _NOT_IN_FLIGHT
+        in_flight = text(f"SELECT 1 {_DUE} AND NOT ({_NOT_IN_FLIGHT}) LIMIT 1")
+        must_wait = connection.execute(in_flight, values).one_or_none() is not None
+        due += f" AND {_NOT_IN_FLIGHT}"
     groups = connection.execute(text(_GROUPS.format(due=due)), values).all()
     if not groups:
-        return 0
+        return 0, must_wait
     _write_map(connection, plan, groups, raised([(profile, mark) for profile, mark, _ in groups]))
     joined = due.replace(
         "FROM subscriber s",
@@ -107,7 +111,7 @@ def plan_range(
     sql = _INSERT.format(batches=BATCHES_PER_EDITION, attempts=ATTEMPTS, due_joined=joined)
     written = connection.execute(text(sql), values).rowcount
     connection.execute(text(_MOVE_MARKS), values)
-    return int(written)
+    return int(written), must_wait
 
 
 def _write_map(
@@ -310,7 +314,8 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
 
 
 _OF_BATCH = "batch_id IN (SELECT id FROM batch WHERE run_id = :run AND state = '{state}')"
-_OF_EMPTY = "edition_id IN (SELECT id FROM edition WHERE run_id = :run AND composed_at IS NOT NULL AND page_id IS NULL)"
+_OF_EMPTY = """edition_id IN
+  (SELECT id FROM edition WHERE run_id = :run AND composed_at IS NOT NULL AND page_id IS NULL)"""
 _CLOSE_RUN = (
     "UPDATE delivery SET is_open = 0, ended = :code WHERE run_id = :run AND ended IS NULL AND {which}"
 )

@@ -40,11 +40,13 @@ class Item:
     is_folded: bool = False
 
 
-def editions_to_compose(connection: Connection, run_id: int, *, limit: int) -> tuple[ToCompose, ...]:
-    """The next editions of a run without content, in order of id."""
+def editions_to_compose(
+    connection: Connection, run_id: int, *, limit: int, after: int = 0
+) -> tuple[ToCompose, ...]:
+    """The next editions of a run without content and with an id above ``after``, in order of id."""
     query = (
         select(_E.c.id, _E.c.run_id, _E.c.profile_id, _E.c.from_seq, _E.c.content_seq)
-        .where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0)
+        .where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0, _E.c.id > after)
         .order_by(_E.c.id)
         .limit(limit)
     )

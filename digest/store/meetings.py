@@ -133,6 +133,15 @@ def find_meeting(
     return same[0] if len(same) == 1 else None
 
 
+def joint_keys(connection: Connection, meeting: Meeting) -> frozenset[str]:
+    """Keys of the same meeting at other councils: same start, same committee name (a joint committee)."""
+    if meeting.starts_at is None:
+        return frozenset()
+    query = _query().where(_M.c.starts_at == meeting.starts_at, _COUNCIL.c.slug != meeting.council)
+    key = name_key(meeting.committee)
+    return frozenset(m.key for m in _meetings(connection, query) if key in m.committee_keys)
+
+
 def meetings_between(connection: Connection, council: str, *, first: date, last: date) -> tuple[Meeting, ...]:
     """A council's meetings from one day to another, both included, in order of start."""
     query = _query().where(_COUNCIL.c.slug == council, _M.c.starts_on >= first, _M.c.starts_on <= last)

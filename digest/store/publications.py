@@ -62,6 +62,11 @@ def append_line(connection: Connection, line: NewLine, *, now: datetime) -> int:
     return int(seq)
 
 
+def has_line(connection: Connection, item: str) -> bool:
+    """Whether anything was ever said of the item."""
+    return connection.execute(select(_T.c.seq).where(_T.c.item == item).limit(1)).first() is not None
+
+
 def last_seq(connection: Connection) -> int:
     """The newest line's seq; 0 for an empty log."""
     return connection.scalar(select(func.max(_T.c.seq))) or 0

@@ -12,11 +12,10 @@ from sqlalchemy import Connection, func, select, text, update
 from digest.errors import NotFoundError
 from digest.model import Ended, RunKind, RunState
 from digest.store.tables import RunRow, table_of
-from digest.store.types import ENDED_OF_CODE
+from digest.store.types import ENDED_OF_CODE, to_stored
 from digest.store.upsert import insert_if_new
 
 _T = table_of(RunRow)
-FINISHED = (RunState.COMPLETED.value, RunState.CANCELLED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ def all_runs(connection: Connection, *, limit: int = 50) -> tuple[Run, ...]:
 
 
 def unfinished_runs(connection: Connection) -> tuple[Run, ...]:
-    """Runs that are neither completed nor cancelled: notices first, then by slot."""
-    query = select(_T).where(_T.c.state.not_in(FINISHED)).order_by(_T.c.slot_at, _T.c.id)
+    """Runs with anything left to do or to find out: notices first, then by slot."""
+    query = select(_T).where(_T.c.completed_at.is_(None)).order_by(_T.c.slot_at, _T.c.id)
     found = [_run(row) for row in connection.execute(query)]
     return tuple(sorted(found, key=lambda run: run.kind is RunKind.DIGEST))
 
@@ -100,9 +99,84 @@ def set_run(connection: Connection, id_: int, **values: Any) -> None:
     connection.execute(update(_T).where(_T.c.id == id_).values(**values))
 
 
+def may_plan(connection: Connection, id_: int) -> bool:
+    """Whether a run still takes deliveries: not once it is planned, cancelled or closed."""
+    row = connection.execute(select(_T.c.planned_at, _T.c.state).where(_T.c.id == id_)).one()
+    return row.planned_at is None and row.state != RunState.CANCELLED
+
+
+def mark_planned(connection: Connection, id_: int, *, now: datetime) -> None:
+    """Planning is over. Twice keeps the first instant."""
+    query = update(_T).where(_T.c.id == id_, _T.c.planned_at.is_(None))
+    connection.execute(query.values(planned_at=now))
+    move_state(connection, id_, RunState.PLANNING, to=RunState.COMPOSING)
+
+
+def mark_composed(connection: Connection, id_: int, *, now: datetime) -> None:
+    """Everything planned is composed, until a correction makes more. Twice keeps the first instant."""
+    query = update(_T).where(_T.c.id == id_, _T.c.composed_at.is_(None))
+    connection.execute(query.values(composed_at=now))
+    move_state(connection, id_, RunState.COMPOSING, to=RunState.SENDING)
+
+
 def reopen_composing(connection: Connection, id_: int) -> None:
-    """A stale or new edition is to be composed: the run is not composed any more."""
-    connection.execute(update(_T).where(_T.c.id == id_, _T.c.state.not_in(FINISHED)).values(composed_at=None))
+    """A new edition waits for its words: the run is not composed any more."""
+    connection.execute(update(_T).where(_T.c.id == id_, _T.c.completed_at.is_(None)).values(composed_at=None))
+    move_state(connection, id_, RunState.SENDING, to=RunState.COMPOSING)
+
+
+def mark_completed(connection: Connection, id_: int, *, now: datetime) -> None:
+    """Nothing is left to do or to find out; a cancelled run stays cancelled. Twice keeps the first."""
+    query = update(_T).where(_T.c.id == id_, _T.c.completed_at.is_(None))
+    connection.execute(query.values(completed_at=now))
+    for state in (RunState.PLANNING, RunState.COMPOSING, RunState.SENDING):
+        move_state(connection, id_, state, to=RunState.COMPLETED)
+
+
+def pause_run(connection: Connection, id_: int, *, why: str) -> bool:
+    """Hand over no more until somebody resumes it; False when it is over or paused already."""
+    query = (
+        update(_T)
+        .where(_T.c.id == id_, _T.c.completed_at.is_(None))
+        .where(_T.c.state.not_in([RunState.PAUSED.value, RunState.CANCELLED.value]))
+        .values(state=RunState.PAUSED.value, why=why)
+    )
+    return connection.execute(query).rowcount == 1
+
+
+def resume_run(connection: Connection, id_: int) -> bool:
+    """Let a paused run go on; False when it is not paused."""
+    run = run_by_id(connection, id_)
+    if run.state is not RunState.PAUSED:
+        return False
+    state = (
+        RunState.SENDING if run.composed_at else RunState.COMPOSING if run.planned_at else RunState.PLANNING
+    )
+    set_run(connection, id_, state=state.value, why=None)
+    return True
+
+
+def move_state(connection: Connection, id_: int, before: RunState, *, to: RunState) -> bool:
+    """Compare-and-set of a run's state."""
+    query = update(_T).where(_T.c.id == id_, _T.c.state == before.value).values(state=to.value)
+    return connection.execute(query).rowcount == 1
+
+
+def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
+    """Whether a run has anything that time or another process will let somebody do soon.
+
+    Not: what waits for an operator (paused, in doubt), or for a provider's later hour.
+    """
+    run = run_by_id(connection, id_)
+    if run.state is RunState.PAUSED:
+        return False
+    if run.planned_at is None or run.composed_at is None:
+        return run.state is not RunState.CANCELLED
+    query = text(
+        "SELECT 1 FROM batch WHERE run_id = :run AND (state IN ('waiting', 'claimed') "
+        "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))) LIMIT 1"
+    )
+    return connection.execute(query, {"run": id_, "now": to_stored(now)}).one_or_none() is not None
 
 
 # One scan of the run's deliveries: each is counted under its own end, else its batch's state, else as empty.

@@ -140,7 +140,7 @@ class MeetingRow(SQLModel, table=True):
     committee_id: int = Field(sa_column=_ref("committee.id", index=True))
     key: str
     title: str
-    starts_at: datetime | None = Field(default=None, sa_column=_at(null=True))
+    starts_at: datetime | None = Field(default=None, sa_column=_at(null=True, index=True))
     starts_on: date | None = Field(default=None, index=True)
     status: str
     url: str | None = None

@@ -37,6 +37,7 @@ def meeting_to_dict(meeting: Meeting) -> dict[str, Any]:
         "documents": [[d.kind, d.title, d.url] for d in meeting.documents],
         "committee_keys": sorted(meeting.committee_keys),
         "timezone": meeting.timezone,
+        "joint": sorted(meeting.joint),
     }
 
 
@@ -58,4 +59,5 @@ def meeting_from_dict(found: dict[str, Any]) -> Meeting:
         documents=tuple(Document(DocumentKind(k), t, u) for k, t, u in found["documents"]),
         committee_keys=frozenset(found["committee_keys"]),
         timezone=found["timezone"],
+        joint=frozenset(found["joint"]),
     )

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_audit_happened_at", "audit", ["happened_at"], unique=False)
+    op.create_index(op.f("ix_audit_happened_at"), "audit", ["happened_at"], unique=False)
     op.create_table(
         "council",
         sa.Column(
@@ -127,7 +127,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("external_id IS NOT NULL"),
         postgresql_where=sa.text("external_id IS NOT NULL"),
     )
-    op.create_index("ix_committee_council_id", "committee", ["council_id"], unique=False)
+    op.create_index(op.f("ix_committee_council_id"), "committee", ["council_id"], unique=False)
     op.create_table(
         "feed",
         sa.Column(
@@ -156,8 +156,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("council_id", "url", name="feed_once"),
     )
-    op.create_index("ix_feed_council_id", "feed", ["council_id"], unique=False)
-    op.create_index("ix_feed_next_poll_at", "feed", ["next_poll_at"], unique=False)
+    op.create_index(op.f("ix_feed_council_id"), "feed", ["council_id"], unique=False)
+    op.create_index(op.f("ix_feed_next_poll_at"), "feed", ["next_poll_at"], unique=False)
     op.create_table(
         "profile_council",
         sa.Column(
@@ -208,7 +208,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("kind", "key", name="run_once"),
     )
-    op.create_index("ix_run_schedule_id", "run", ["schedule_id"], unique=False)
+    op.create_index(op.f("ix_run_schedule_id"), "run", ["schedule_id"], unique=False)
     op.create_table(
         "subscriber",
         sa.Column(
@@ -271,7 +271,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_consent_subscriber_id", "consent", ["subscriber_id"], unique=False)
+    op.create_index(op.f("ix_consent_subscriber_id"), "consent", ["subscriber_id"], unique=False)
     op.create_table(
         "delivery",
         sa.Column(
@@ -391,8 +391,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("council_id", "key", name="meeting_once"),
     )
-    op.create_index("ix_meeting_committee_id", "meeting", ["committee_id"], unique=False)
-    op.create_index("ix_meeting_starts_on", "meeting", ["starts_on"], unique=False)
+    op.create_index(op.f("ix_meeting_committee_id"), "meeting", ["committee_id"], unique=False)
+    op.create_index(op.f("ix_meeting_starts_at"), "meeting", ["starts_at"], unique=False)
+    op.create_index(op.f("ix_meeting_starts_on"), "meeting", ["starts_on"], unique=False)
     op.create_index("meeting_day", "meeting", ["council_id", "starts_on"], unique=False)
     op.create_index("meeting_url", "meeting", ["council_id", "url_key"], unique=False)
     op.create_table(
@@ -416,7 +417,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_subscription_council_id", "subscription", ["council_id"], unique=False)
+    op.create_index(op.f("ix_subscription_council_id"), "subscription", ["council_id"], unique=False)
     op.create_index(
         "subscription_open",
         "subscription",
@@ -497,9 +498,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_publication_item", "publication", ["item"], unique=False)
-    op.create_index("ix_publication_meeting_id", "publication", ["meeting_id"], unique=False)
-    op.create_index("ix_publication_published_at", "publication", ["published_at"], unique=False)
+    op.create_index(op.f("ix_publication_item"), "publication", ["item"], unique=False)
+    op.create_index(op.f("ix_publication_meeting_id"), "publication", ["meeting_id"], unique=False)
+    op.create_index(op.f("ix_publication_published_at"), "publication", ["published_at"], unique=False)
     op.create_index("publication_council", "publication", ["council_id", "seq"], unique=False)
     op.create_table(
         "summary",

@@ -1,0 +1,180 @@
+"""Editions get their words: the log of a range, the wishes, the state at ``as_of`` -> a stored page.
+
+An edition once composed stays, also on resume. Two processes composing one run share the work by
+compare-and-set on each edition; what both made is equal, because composing is a pure function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from digest.compose.edition import Facts, edition_of
+from digest.compose.lines import LineIndex
+from digest.errors import RenderError
+from digest.model import Edition, Page, Profile
+from digest.store import councils, editions, feeds, profiles, publications, runs
+from digest.store.database import Database
+from digest.store.editions import Item, ToCompose
+from digest.store.runs import Run
+
+# Editions of one transaction; their pages are rendered outside it.
+CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ``[digest]`` in settings says of an edition's size and reach."""
+
+    horizon: timedelta
+    look_back: timedelta
+    full_items: int
+    max_items: int
+    silent_after: timedelta
+
+
+class Printer(Protocol):
+    """Turns an edition into a page (``render.page.render_page`` with a compiled skeleton)."""
+
+    def __call__(self, edition: Edition) -> Page:
+        """Raises: RenderError."""
+
+
+def compose(
+    database: Database,
+    run: Run,
+    *,
+    printer: Printer,
+    limits: Limits,
+    now: datetime,
+    each: Callable[[int], None] = lambda n: None,
+) -> bool:
+    """Compose every edition of a run that waits for its words; True once none is left.
+
+    An edition that cannot be rendered pauses the run with the reason; the others are still composed.
+    """
+    desk = _Desk(run, limits)
+    failed: list[str] = []
+    while True:
+        with database.read() as connection:
+            todo = editions.editions_to_compose(connection, run.id, limit=CHUNK, after=desk.last_id)
+            made = [(one, desk.edition(connection, one)) for one in todo]
+        if not todo:
+            break
+        desk.last_id = todo[-1].id
+        _keep(database, made, printer=printer, failed=failed, now=now)
+        each(len(todo))
+    return _finish(database, run, failed, now=now)
+
+
+def _keep(
+    database: Database,
+    made: list[tuple[ToCompose, Edition]],
+    *,
+    printer: Printer,
+    failed: list[str],
+    now: datetime,
+) -> None:
+    pages: list[tuple[int, Page | None, tuple[Item, ...]]] = []
+    for one, edition in made:
+        try:
+            page = None if edition.is_empty else printer(edition)
+        except RenderError as error:
+            failed.append(f"edition {one.id}: {error}")
+            continue
+        pages.append((one.id, page, tuple(_items(edition))))
+    with database.write() as connection:
+        for edition_id, page, items in pages:
+            editions.keep_edition(connection, edition_id, page, items, now=now)
+
+
+def _items(edition: Edition) -> list[Item]:
+    named = {
+        item: Item(item, entry.version)
+        for entry in edition.entries
+        if entry.seqs
+        for item in (entry.item, *entry.also)
+    }
+    counted = {
+        item: Item(item, 0, is_folded=True)
+        for fold in edition.folded
+        for item in (*fold.items, *fold.also)
+        if item not in named
+    }
+    return [*named.values(), *counted.values()]
+
+
+def _finish(database: Database, run: Run, failed: list[str], *, now: datetime) -> bool:
+    with database.write() as connection:
+        if failed:
+            runs.pause_run(connection, run.id, why=failed[0])
+            return False
+        current = runs.run_by_id(connection, run.id)
+        if current.planned_at is None or editions.editions_to_compose(connection, run.id, limit=1):
+            return False
+        runs.mark_composed(connection, run.id, now=now)
+        return True
+
+
+class _Desk:
+    """What all editions of a run share: the log once, the facts once, profiles as they come."""
+
+    def __init__(self, run: Run, limits: Limits) -> None:
+        self._run = run
+        self._limits = limits
+        self._indexes: dict[int, tuple[int, LineIndex]] = {}
+        self._facts: Facts | None = None
+        self.last_id = 0
+
+    def edition(self, connection: Connection, one: ToCompose) -> Edition:
+        profile = profiles.profiles_by_id(connection, [one.profile_id])[one.profile_id]
+        facts = replace(self._shared(connection), from_seq=one.from_seq)
+        return edition_of(profile, self._index(connection, one), facts)
+
+    def _index(self, connection: Connection, one: ToCompose) -> LineIndex:
+        """The lines from this edition's beginning or an earlier one's; an older range loads again."""
+        held = self._indexes.get(one.content_seq)
+        if held is None or one.from_seq < held[0]:
+            lines = publications.lines_between(
+                connection, from_seq=one.from_seq, upto_seq=self._run.upto_seq, content_seq=one.content_seq
+            )
+            held = (one.from_seq, LineIndex(lines))
+            self._indexes[one.content_seq] = held
+        return held[1]
+
+    def _shared(self, connection: Connection) -> Facts:
+        if self._facts is None:
+            self._facts = facts_of(
+                connection, upto_seq=self._run.upto_seq, as_of=self._run.as_of, limits=self._limits
+            )
+        return self._facts
+
+
+def facts_of(connection: Connection, *, upto_seq: int, as_of: datetime, limits: Limits) -> Facts:
+    """What editions of one run have in common; ``from_seq`` 0 is for the caller to replace."""
+    return Facts(
+        from_seq=0,
+        upto_seq=upto_seq,
+        as_of=as_of,
+        councils={council.slug: council for council in councils.all_councils(connection)},
+        upcoming=publications.meetings_as_of(connection, upto_seq=upto_seq, since=as_of),
+        waiting=councils.waiting_counts(connection),
+        silences=feeds.silences(connection, before=as_of - limits.silent_after),
+        horizon=limits.horizon,
+        look_back=limits.look_back,
+        full_items=limits.full_items,
+        max_items=limits.max_items,
+    )
+
+
+def compose_one(
+    connection: Connection, profile: Profile, *, from_seq: int, upto_seq: int, as_of: datetime, limits: Limits
+) -> Edition:
+    """The edition of one profile for any range, for previews: the same path as a run's."""
+    facts = replace(facts_of(connection, upto_seq=upto_seq, as_of=as_of, limits=limits), from_seq=from_seq)
+    lines = publications.lines_between(connection, from_seq=from_seq, upto_seq=upto_seq)
+    return edition_of(profile, LineIndex(lines), facts)

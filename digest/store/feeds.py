@@ -1,0 +1,161 @@
+"""Feeds: what is polled, when next, and how it has been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, insert, select, update
+
+from digest.errors import ConflictError
+from digest.model import NotMeeting, fingerprint_of
+from digest.store.councils import council_by_slug, council_ids
+from digest.store.tables import CouncilRow, FeedRow, LeftoverRow, table_of
+
+_T = table_of(FeedRow)
+_C = table_of(CouncilRow)
+_L = table_of(LeftoverRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A feed as stored. ``history`` is intake's own memory of it (JSON), opaque here."""
+
+    id: int
+    council: str
+    url: str
+    dialect: str | None
+    found_dialect: str | None
+    state: str
+    etag: str | None
+    last_modified: str | None
+    next_poll_at: datetime
+    last_checked_at: datetime | None
+    last_good_at: datetime | None
+    last_change_at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    last_error: str | None
+    history: Mapping[str, Any]
+    timezone: str
+    country: str
+    created_at: datetime
+
+
+def add_feed(connection: Connection, council: str, url: str, *, dialect: str | None, now: datetime) -> bool:
+    """Poll that address for a council from now on; False when it is there already with this dialect.
+
+    Raises: NotFoundError for an unknown council, ConflictError when it is there with another dialect.
+    """
+    council_by_slug(connection, council)
+    council_id = council_ids(connection)[council]
+    row = connection.execute(
+        select(_T.c.dialect).where(_T.c.council_id == council_id, _T.c.url == url)
+    ).one_or_none()
+    if row is not None:
+        if row.dialect == dialect:
+            return False
+        raise ConflictError(
+            f"{url} is a feed of {council} already, read as {row.dialect or 'found by itself'}"
+        )
+    connection.execute(
+        insert(_T).values(council_id=council_id, url=url, dialect=dialect, next_poll_at=now, created_at=now)
+    )
+    return True
+
+
+def all_feeds(connection: Connection, *, council: str | None = None) -> tuple[Feed, ...]:
+    """All feeds, or a council's, in order of council and address."""
+    query = _query().order_by(_C.c.slug, _T.c.url)
+    if council is not None:
+        council_by_slug(connection, council)
+        query = query.where(_C.c.slug == council)
+    return tuple(_feed(row) for row in connection.execute(query))
+
+
+def feeds_due(
+    connection: Connection, *, now: datetime, council: str | None = None, is_all: bool = False
+) -> tuple[Feed, ...]:
+    """Feeds to poll now, longest waiting first; ``is_all``: those not due too. Never paused councils'."""
+    query = (
+        _query().where(_C.c.support != "paused", _T.c.state != "retired").order_by(_T.c.next_poll_at, _T.c.id)
+    )
+    if council is not None:
+        council_by_slug(connection, council)
+        query = query.where(_C.c.slug == council)
+    if not is_all:
+        query = query.where(_T.c.next_poll_at <= now)
+    return tuple(_feed(row) for row in connection.execute(query))
+
+
+def record_poll(connection: Connection, feed_id: int, *, history: Mapping[str, Any], **values: Any) -> None:
+    """Write what a poll found out about the feed itself."""
+    connection.execute(
+        update(_T).where(_T.c.id == feed_id).values(history=orjson.dumps(dict(history)).decode(), **values)
+    )
+
+
+def keep_leftovers(
+    connection: Connection, feed_id: int, items: Iterable[NotMeeting], *, now: datetime
+) -> None:
+    """Keep what was no meeting, or not understood, as seen: for the operator, never for a letter."""
+    for item in items:
+        fingerprint = fingerprint_of(f"{item.guid}\0{item.title}")
+        same = (_L.c.feed_id == feed_id) & (_L.c.fingerprint == fingerprint)
+        seen = connection.execute(update(_L).where(same).values(last_seen_at=now, why=item.why))
+        if seen.rowcount == 0:
+            connection.execute(
+                insert(_L).values(
+                    feed_id=feed_id,
+                    fingerprint=fingerprint,
+                    guid=item.guid,
+                    title=item.title,
+                    why=item.why,
+                    first_seen_at=now,
+                    last_seen_at=now,
+                )
+            )
+
+
+def silences(connection: Connection, *, before: datetime) -> dict[str, datetime]:
+    """Councils none of whose feeds has been good since ``before``: slug -> since when."""
+    newest = func.max(func.coalesce(_T.c.last_good_at, _T.c.created_at))
+    query = (
+        select(_C.c.slug, newest)
+        .join(_C, _C.c.id == _T.c.council_id)
+        .where(_C.c.support != "paused", _T.c.last_checked_at.is_not(None))
+        .group_by(_C.c.slug)
+    )
+    found = connection.execute(query).all()
+    return {slug: since for slug, since in found if since is not None and since < before}
+
+
+def _query() -> Any:
+    return select(_T, _C.c.slug, _C.c.timezone, _C.c.country).join(_C, _C.c.id == _T.c.council_id)
+
+
+def _feed(row: Any) -> Feed:
+    return Feed(
+        id=row.id,
+        council=row.slug,
+        url=row.url,
+        dialect=row.dialect,
+        found_dialect=row.found_dialect,
+        state=row.state,
+        etag=row.etag,
+        last_modified=row.last_modified,
+        next_poll_at=row.next_poll_at,
+        last_checked_at=row.last_checked_at,
+        last_good_at=row.last_good_at,
+        last_change_at=row.last_change_at,
+        failing_since=row.failing_since,
+        failures=row.failures,
+        last_error=row.last_error,
+        history=orjson.loads(row.history),
+        timezone=row.timezone,
+        country=row.country,
+        created_at=row.created_at,
+    )
