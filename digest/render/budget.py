@@ -1,0 +1,78 @@
+"""Fitting a letter into its size: detail shrinks first, then items fold into "and 4 more"; nothing is cut.
+
+Gmail hides what comes after about 102 kB of HTML, the unsubscribe link with it (contracts: sendgrid, 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from digest.model import Detail, Entry, Place
+
+MAX_BYTES = 80_000
+FOLD_LINE_BYTES = 3_000  # what one "and 4 more" line costs at most
+_RANK = {Detail.HEADLINE: 0, Detail.BRIEF: 1, Detail.FULL: 2}
+_SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The entries that are shown, each at its detail, and those that are only counted."""
+
+    shown: tuple[tuple[Entry, Detail], ...]
+    folded: tuple[Entry, ...]
+
+
+def fit(entries: Sequence[Entry], *, room_bytes: int, size: Callable[[Entry, Detail], int]) -> Fitted:
+    """Fit the entries into ``room_bytes``: the last shrink first, then the longest place folds from its "
+    "end."""
+    details = [entry.detail for entry in entries]
+    sizes = [size(entry, detail) for entry, detail in zip(entries, details, strict=True)]
+    total = sum(sizes)
+    if total <= room_bytes:
+        return Fitted(tuple(zip(entries, details, strict=True)), ())
+    total = _shrink(entries, details, sizes, total=total, room_bytes=room_bytes, size=size)
+    folded = _fold(entries, sizes, total=total, room_bytes=room_bytes)
+    shown = tuple((e, d) for n, (e, d) in enumerate(zip(entries, details, strict=True)) if n not in folded)
+    return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folded))
+
+
+def _shrink(
+    entries: Sequence[Entry],
+    details: list[Detail],
+    sizes: list[int],
+    *,
+    total: int,
+    room_bytes: int,
+    size: Callable[[Entry, Detail], int],
+) -> int:
+    for target in (Detail.BRIEF, Detail.HEADLINE):
+        for n in reversed(range(len(entries))):
+            if total <= room_bytes:
+                return total
+            if entries[n].place in _SHRINKS and _RANK[details[n]] > _RANK[target]:
+                smaller = size(entries[n], target)
+                total += smaller - sizes[n]
+                details[n], sizes[n] = target, smaller
+    return total
+
+
+def _fold(entries: Sequence[Entry], sizes: list[int], *, total: int, room_bytes: int) -> set[int]:
+    """Which entries are only counted. Corrections fold last: they stand on their own."""
+    standing: dict[Place, list[int]] = {}
+    for n, entry in enumerate(entries):
+        standing.setdefault(entry.place, []).append(n)
+    folded: set[int] = set()
+    lines: set[Place] = set()
+    while total > room_bytes and standing:
+        place = max(standing, key=lambda p: len(standing[p]) * (0.2 if p is Place.CORRECTED else 1.0))
+        n = standing[place].pop()
+        folded.add(n)
+        total -= sizes[n]
+        if place not in lines:
+            lines.add(place)
+            total += FOLD_LINE_BYTES
+        if not standing[place]:
+            del standing[place]
+    return folded

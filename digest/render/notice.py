@@ -1,0 +1,160 @@
+"""Notices: the short letters about a subscription itself, each with its text twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from digest.errors import RenderError
+from digest.model import Council, Detail, Entry, Format, LineKind, Meeting, Page, Place, RunKind
+from digest.render import sentences, tags
+from digest.render.page import FILLER, shell_page
+from digest.render.plain import many_lines, shortened, tidy
+from digest.render.samples import NOTICES, TAG_NAMES
+from digest.render.skeleton import Skeleton
+from digest.render.subject import line_of, preheader_from
+from digest.render.views import ItemView, item_view, named, when_of
+from digest.render.words import Language, local
+
+MAX_PARAGRAPHS = 30
+MAX_PARAGRAPH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFacts:
+    """What a notice is about. Personal links are tags (``tags.values_for``); its button is the action link.
+
+    ``councils`` are those concerned (confirm, welcome, supported); ``schedule`` is spoken in the reader's
+    language ("on Sundays at 7am"); ``meeting`` with its ``why`` is for ``cancelled_meeting``, first of
+    ``councils`` its own;
+    ``title`` and ``paragraphs`` are an operator's words (``service``, or a line added to another notice).
+    """
+
+    as_of: datetime
+    language: str = "en"
+    format: Format = Format.HTML
+    timezone: str = "Europe/London"
+    councils: tuple[Council, ...] = ()
+    schedule: str = ""
+    meeting: Meeting | None = None
+    why: str | None = None
+    title: str = ""
+    paragraphs: tuple[str, ...] = ()
+
+
+def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page:
+    """One notice as a Page with tags.
+
+    Raises: RenderError when the kind is no notice, or a fact it cannot do without is missing.
+    """
+    _check(kind, facts)
+    tongue = skeleton.tongue(facts.language)
+    language = tongue.language
+    part = tongue.parts[f"notices/{kind}"]
+    item = _item(facts, skeleton, language)
+    common = {"lang": language.code, "publication": skeleton.publication, "tags": TAG_NAMES}
+    councils = sentences.council_names(facts.councils, language)
+    message = tuple(
+        tags.neutralise(shortened(many_lines(p).strip(), MAX_PARAGRAPH))
+        for p in facts.paragraphs[:MAX_PARAGRAPHS]
+    )
+    context: Mapping[str, Any] = {
+        **common,
+        "councils": councils,
+        "schedule": tags.neutralise(named(facts.schedule)),
+        "message": message,
+        "item": item,
+    }
+    dated = language.day(local(facts.as_of, facts.timezone).date())
+    subject = _subject(kind, facts, language, councils)
+    shell = {
+        **common,
+        "subject": subject,
+        "preheader": _preheader(kind, language, subject, dated),
+        "filler": FILLER,
+        "dated": dated,
+        "opening": "",
+        "why": (),
+        "has_ai": False,
+        "is_digest": kind not in _UNSETTLED,
+    }
+    text = tidy(part.text.render(context))
+    return shell_page(tongue, shell, [part.html.render(context)], [text], format=facts.format)
+
+
+# To people who have not confirmed: there is no digest yet to change or to leave.
+_UNSETTLED = (RunKind.CONFIRM, RunKind.ADDRESS)
+
+
+def _check(kind: RunKind, facts: NoticeFacts) -> None:
+    if kind not in NOTICES:
+        raise RenderError(f"{kind} is no notice: one of {', '.join(NOTICES)}")
+    if kind is RunKind.CANCELLED_MEETING and (facts.meeting is None or not facts.councils):
+        raise RenderError("a notice of a cancelled meeting needs the meeting and its council")
+    if kind is RunKind.SERVICE and not (facts.title and facts.paragraphs):
+        raise RenderError("a service notice needs a title and at least one paragraph")
+    if kind in (RunKind.CONFIRM, RunKind.SUPPORTED) and not facts.councils:
+        raise RenderError(f"a {kind} notice needs the councils it is about")
+
+
+def _item(facts: NoticeFacts, skeleton: Skeleton, language: Language) -> ItemView | None:
+    if facts.meeting is None or not facts.councils:
+        return None
+    entry = Entry(
+        item=f"meeting:{facts.meeting.id}",
+        version=1,
+        seqs=(),
+        place=Place.CHANGED,
+        line_kind=LineKind.MEETING_CANCELLED,
+        council=facts.councils[0],
+        meeting=facts.meeting,
+        detail=Detail.BRIEF,
+        why=facts.why,
+    )
+    view = item_view(
+        entry,
+        detail=Detail.BRIEF,
+        language=language,
+        base_url=skeleton.base_url,
+        year=facts.as_of.year,
+        dressed=skeleton.dressed,
+    )
+    safe: dict[str, Any] = {
+        f.name: tags.neutralise(value)
+        for f in fields(view)
+        if isinstance(value := getattr(view, f.name), str) and not isinstance(value, Markup)
+    }
+    return replace(view, **safe)
+
+
+def _subject(kind: RunKind, facts: NoticeFacts, language: Language, councils: str) -> str:
+    if kind is RunKind.SERVICE:
+        return line_of(facts.title)
+    if kind is RunKind.CANCELLED_MEETING and facts.meeting is not None:
+        on = when_of(facts.meeting, language, year=facts.as_of.year)
+        name = shortened(named(facts.meeting.committee), 30)
+        return line_of(language("Cancelled: %(meeting)s, %(day)s", meeting=name, day=on))
+    return line_of(
+        {
+            RunKind.CONFIRM: language("Please confirm: your digest of %(councils)s", councils=councils),
+            RunKind.WELCOME: language("Welcome: your digest of %(councils)s", councils=councils),
+            RunKind.LINK: language("Your link to your choices"),
+            RunKind.ADDRESS: language("Please confirm your new address"),
+            RunKind.SUPPORTED: language("Now with summaries: %(councils)s", councils=councils),
+        }[kind]
+    )
+
+
+def _preheader(kind: RunKind, language: Language, subject: str, dated: str) -> str:
+    first = {
+        RunKind.CONFIRM: language("One click, and the digest comes. If it was not you, do nothing."),
+        RunKind.WELCOME: language("What was decided, what is coming up, and why each item is there."),
+        RunKind.LINK: language("It is yours alone: please do not pass it on to anybody."),
+        RunKind.ADDRESS: language("One click, and the digest comes here. If it was not you, do nothing."),
+        RunKind.SUPPORTED: language("Summaries of what was decided come with your next letter."),
+    }.get(kind, subject)
+    return preheader_from([first, language("A notice about your digest, %(day)s.", day=dated)])

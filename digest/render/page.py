@@ -1,0 +1,257 @@
+"""An edition becomes a Page: subject, preheader, HTML and text, with tags in place of everything personal.
+
+The page joins ready fragments: an entry is rendered once for each detail and language, whoever reads it;
+only the reader's own reason is laid into its gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from digest.model import Council, Detail, Edition, Entry, Folded, Format, Origin, Page, Place, Reason
+from digest.render import sentences, tags
+from digest.render.budget import MAX_BYTES, Fitted, fit
+from digest.render.fragment import GAP, Fragment, fragment_of
+from digest.render.plain import tidy, wrapped
+from digest.render.samples import SHELL, TAG_NAMES
+from digest.render.skeleton import Skeleton, Tongue
+from digest.render.subject import preheader_of, subject_of
+from digest.render.views import LinkView, item_view, kind_of, named, year_of
+from digest.render.words import Language, local
+
+MAX_CALENDARS = 4
+MAX_FOLD_LINES = 4  # councils with a fold line of their own in one place
+_REASON_BYTES = 500
+_PARTS = {
+    "decided": "decided", "correction": "decided", "withdrawal": "withdrawal", "changed": "changed",
+    "cancelled": "changed", "postponed": "changed", "papers": "papers", "coming_up": "coming_up",
+}  # fmt: skip
+# Kept out of previews, so that the letter's first words do not follow the preheader into the inbox list.
+FILLER = Markup("&#847;&zwnj;&nbsp;" * 40)  # noqa: S704 - constant
+
+
+def render_page(edition: Edition, skeleton: Skeleton) -> Page:
+    """The edition as one Page in its profile's language; HTML is None for readers of plain text.
+
+    HTML and text stay within 80 kB once the tags are replaced. Same edition and skeleton, same page.
+    """
+    tongue = skeleton.tongue(edition.profile.language)
+    letter = _Letter(edition, skeleton, tongue, year_of(edition.as_of))
+    room = MAX_BYTES
+    while True:
+        page = letter.page(letter.fitted(room))
+        excess = max(tags.size_after(page.html or ""), tags.size_after(page.text)) - MAX_BYTES
+        if excess <= 0 or not edition.entries or room <= 0:
+            return page
+        room -= excess + _REASON_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The growing letter in both forms."""
+
+    html: list[str]
+    text: list[str]
+
+    def add(self, fragment: Fragment, reason_html: str = "", reason_text: str = "") -> None:
+        if fragment.html_tail:
+            self.html.extend((fragment.html, reason_html, fragment.html_tail))
+            self.text.extend((fragment.text, reason_text, fragment.text_tail))
+        else:
+            self.html.append(fragment.html)
+            self.text.append(fragment.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    edition: Edition
+    skeleton: Skeleton
+    tongue: Tongue
+    year: int
+
+    @property
+    def language(self) -> Language:
+        return self.tongue.language
+
+    def fitted(self, room_bytes: int) -> Fitted:
+        # The shell and its notes are measured with the whole page; what they took is taken off in the next
+        # round.
+        return fit(
+            self.edition.entries,
+            room_bytes=room_bytes - self.skeleton.shell_bytes,
+            size=lambda entry, detail: self.entry(entry, detail).size_bytes + _REASON_BYTES,
+        )
+
+    def page(self, fitted: Fitted) -> Page:
+        """The whole page from fitted entries."""
+        dated = self._dated()
+        subject = subject_of(self.edition, self.language, dated=self._day_and_month())
+        preheader = preheader_of(self.edition, self.language, dated=dated, subject=subject)
+        pieces = self._body(fitted)
+        context: dict[str, Any] = {
+            "lang": self.language.code,
+            "publication": self.skeleton.publication,
+            "tags": TAG_NAMES,
+            "subject": subject,
+            "preheader": preheader,
+            "filler": FILLER,
+            "dated": dated,
+            "opening": tags.neutralise(sentences.opening_line(self.edition, self.language)),
+            "why": sentences.why_sentences(self.edition.profile, self.edition.councils, self.language),
+            "has_ai": any(e.summary is not None and e.summary.origin is Origin.AI for e, _ in fitted.shown),
+            "is_digest": True,
+        }
+        return shell_page(self.tongue, context, pieces.html, pieces.text, format=self.edition.profile.format)
+
+    def entry(self, entry: Entry, detail: Detail) -> Fragment:
+        """The entry's fragment, from memory where an equal entry was rendered before."""
+        key = (entry, detail, self.language.code, self.year)
+        kept = self.skeleton.fragments.get(key)
+        if kept is None:
+            view = item_view(
+                entry,
+                detail=detail,
+                language=self.language,
+                base_url=self.skeleton.base_url,
+                year=self.year,
+                dressed=self.skeleton.dressed,
+            )
+            context = {"item": view, "has_reason": bool(entry.reasons), "reason": GAP}
+            kept = self._fragment(key, _PARTS[kind_of(entry)], context)
+        return kept
+
+    def part(self, name: str, **context: Hashable) -> Fragment:
+        """A part of fixed words, from memory where it was rendered with the same words before."""
+        key = (name, self.language.code, *context.items())
+        return self.skeleton.fragments.get(key) or self._fragment(key, name, context)
+
+    def _fragment(self, key: Hashable, name: str, context: Mapping[str, Any]) -> Fragment:
+        part = self.tongue.parts[f"parts/{name}"]
+        common = {"lang": self.language.code, "publication": self.skeleton.publication, "tags": TAG_NAMES}
+        html = tags.neutralise_html(part.html.render(common, **context))
+        text = "\n" + tidy(tags.neutralise(part.text.render(common, **context)))
+        fragment = fragment_of(html, text)
+        self.skeleton.fragments.keep(key, fragment, weight=len(html) + len(text))
+        return fragment
+
+    def _body(self, fitted: Fitted) -> _Pieces:
+        pieces = _Pieces([], [])
+        folded = self._folds(fitted.folded)
+        shown: dict[Place, list[tuple[Entry, Detail]]] = {}
+        for entry, detail in fitted.shown:
+            shown.setdefault(entry.place, []).append((entry, detail))
+        if quiet := sentences.quiet_sentences(self.edition, self.language):
+            pieces.add(self.part("quiet", sentences=quiet))
+        for place in Place:
+            if place in shown or place in folded:
+                self._section(pieces, place, shown.get(place, []), folded.get(place, {}))
+        self._notes(pieces)
+        return pieces
+
+    def _section(
+        self,
+        pieces: _Pieces,
+        place: Place,
+        shown: list[tuple[Entry, Detail]],
+        folded: Mapping[str, tuple[Council, int]],
+    ) -> None:
+        pieces.add(self.part("section", heading=sentences.section_heading(place, self.language)))
+        for entry, detail in shown:
+            fragment = self.entry(entry, detail)
+            if fragment.html_tail:
+                pieces.add(fragment, *self._reason(entry.reasons))
+            else:
+                pieces.add(fragment)
+        for sentence, url in self._fold_lines(place, folded):
+            pieces.add(self.part("folded", sentence=sentence, url=url))
+        if place is Place.COMING_UP:
+            self._calendars(pieces, shown)
+
+    def _reason(self, reasons: tuple[Reason, ...]) -> tuple[str, str]:
+        """The reason as HTML and as text, in the words of this language."""
+        sentence = tags.neutralise(sentences.reason_sentence(reasons, self.language))
+        return str(escape(sentence)), wrapped(sentence)
+
+    def _folds(self, more: tuple[Entry, ...]) -> dict[Place, dict[str, tuple[Council, int]]]:
+        """Place -> council -> how many are only counted: what compose folded, and what the size made us "
+        "fold."""
+        folds: dict[Place, dict[str, tuple[Council, int]]] = {}
+        lines = [*self.edition.folded, *(Folded(e.place, e.council, (e.item,)) for e in more)]
+        for line in lines:
+            councils = folds.setdefault(line.place, {})
+            council, n = councils.get(line.council.slug, (line.council, 0))
+            councils[line.council.slug] = (council, n + len(line.items))
+        return folds
+
+    def _fold_lines(self, place: Place, folded: Mapping[str, tuple[Council, int]]) -> list[tuple[str, str]]:
+        if len(folded) > MAX_FOLD_LINES:
+            n = sum(count for _, count in folded.values())
+            return [
+                (
+                    sentences.folded_sentence(place, n, None, self.language),
+                    f"{self.skeleton.base_url}/councils",
+                )
+            ]
+        return [
+            (
+                sentences.folded_sentence(place, n, council, self.language),
+                f"{self.skeleton.base_url}/councils/{council.slug}",
+            )
+            for council, n in folded.values()
+        ]
+
+    def _calendars(self, pieces: _Pieces, shown: list[tuple[Entry, Detail]]) -> None:
+        councils = {entry.council.slug: entry.council for entry, _ in shown}
+        links = tuple(
+            LinkView(
+                self.language("Put %(council)s's meetings in your calendar", council=named(council.name)),
+                f"{self.skeleton.base_url}/councils/{slug}/calendar.ics",
+            )
+            for slug, council in list(councils.items())[:MAX_CALENDARS]
+        )
+        if links:
+            pieces.add(self.part("calendar", links=links))
+
+    def _notes(self, pieces: _Pieces) -> None:
+        limited = sentences.limited_sentences(self.edition.limited, self.language)
+        paused = sentences.paused_sentences(self.edition.paused, self.language)
+        silent = sentences.silence_sentences(self.edition.silences, self.language, year=self.year)
+        if limited or paused or silent:
+            pieces.add(self.part("notes", limited=limited, paused=paused, silent=silent))
+
+    def _dated(self) -> str:
+        return self.language.day(local(self.edition.as_of, self._timezone()).date())
+
+    def _day_and_month(self) -> str:
+        return self.language.short_day(local(self.edition.as_of, self._timezone()).date())
+
+    def _timezone(self) -> str:
+        return self.edition.councils[0].timezone if self.edition.councils else "UTC"
+
+
+def shell_page(
+    tongue: Tongue, context: Mapping[str, Any], html: list[str], text: list[str], *, format: Format
+) -> Page:
+    """The shell around the joined pieces."""
+    part = tongue.parts[SHELL]
+    whole = None
+    if format is Format.HTML:
+        greeting = Markup(tongue.language("Hello%(name)s,", name=tags.NAME_HTML))  # noqa: S704 - our own words and tag
+        body = Markup("".join(html))  # noqa: S704 - rendered fragments, escaped by their templates
+        whole = part.html.render(context, greeting=greeting, body=body)
+    greeting_text = tongue.language("Hello%(name)s,", name=tags.NAME_TEXT)
+    # The pieces are tidy already: only the shell around them needs it.
+    plain = tidy(part.text.render(context, greeting=greeting_text, body=GAP)).replace(
+        GAP, "".join(text).strip("\n")
+    )
+    return Page(
+        subject=str(context["subject"]),
+        preheader=str(context["preheader"]),
+        html=whole,
+        text=plain,
+        language=tongue.language.code,
+    )

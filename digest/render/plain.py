@@ -1,0 +1,75 @@
+"""Plain text: safe single lines, cuts at words, paragraphs of 72 columns."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+
+COLUMNS = 72
+# Controls, and the marks that turn the reading direction (Unicode TR 9): none may leave its line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_BIDI = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_SPACES = re.compile(r"\s+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BIDI_IN_TEXT = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def one_line(text: str) -> str:
+    """The text as one safe line: no CR, LF or other control, no bidirectional mark, single spaces."""
+    text = _CONTROL.sub(" ", _SURROGATE.sub("\ufffd", text))
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", _BIDI.sub("", text))).strip()
+
+
+def many_lines(text: str) -> str:
+    """The text with its line ends (as LF) but no other control and no bidirectional mark."""
+    text = _SURROGATE.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _BIDI_IN_TEXT.sub("", _CONTROL_IN_TEXT.sub("", text))
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most ``limit`` characters, ended with an ellipsis after a whole word where it was longer."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    if not text[limit - 1].isspace():
+        cut = head.rstrip().rfind(" ")
+        # A single word longer than the line has no other end than the line's.
+        head = head[:cut] if cut > 0 else head
+    return head.rstrip(" ,;:–—-(“‘'\"") + "…"
+
+
+def wrapped(text: object, indent: str = "", first: str | None = None) -> str:
+    """The text in lines of 72 columns; paragraphs and list lines keep their breaks, addresses stay whole."""
+    lines: list[str] = []
+    opening = indent if first is None else first
+    for line in str(text).split("\n"):
+        if not line.strip():
+            lines.append("")
+            continue
+        lead = line[: len(line) - len(line.lstrip())]
+        hang = "  " if line.lstrip().startswith(("- ", "* ", "• ")) else ""
+        lines += textwrap.wrap(
+            line.strip(),
+            COLUMNS,
+            initial_indent=opening + lead,
+            subsequent_indent=indent + lead + hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        opening = indent
+    return "\n".join(lines)
+
+
+def underlined(text: object, mark: str = "-") -> str:
+    """A heading of a text part: the line, and a rule of its length below."""
+    lines = wrapped(text)
+    return lines + "\n" + mark * max(len(line) for line in lines.split("\n"))
+
+
+def tidy(text: str) -> str:
+    """A whole text part: no trailing spaces, no more than one empty line in a row, one line end at the "
+    "end."""
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"

@@ -1,0 +1,1 @@
+"""Editions become letters: templates, pages, tags, notices, lint."""
