@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from digest.compose.lines import LineIndex, index_of, is_past, moment_of
 from digest.compose.rank import RankKey
-from digest.compose.select import Chosen, joined, known_meeting, rules_of, select
+from digest.compose.select import Chosen, found_in, joined, known_meetings, rank_of, rules_of, select
 from digest.model import (
     Condensed,
     Council,
@@ -132,7 +132,7 @@ def arrange(profile: Profile, index: LineIndex, facts: Facts) -> Arranged:
     named, waiting = _split_by_time(recent, facts)
     named, held = _told_with_their_summary(named, waiting[HELD])
     named += _untold(known.values(), chosen)
-    named, more = _within_room(sorted(named, key=_rank), facts.max_items)
+    named, more = _within_room(sorted(named, key=rank_of), facts.max_items)
     return Arranged(
         named=tuple(named),
         entries=_entries(named, profile, full_items=facts.full_items),
@@ -148,13 +148,16 @@ def arrange(profile: Profile, index: LineIndex, facts: Facts) -> Arranged:
 def _known(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, Chosen]:
     """Coming meetings from state that the wishes let in, by item; a paused council's may be outdated."""
     upcoming = index.upcoming(facts.upcoming)
-    return {
-        found.item: found
-        for rules in rules_of(profile, facts.councils)
-        if rules.council.support is not Support.PAUSED
-        for known in upcoming.within(rules.council.slug, as_of=facts.as_of, horizon=facts.horizon).values()
-        if (found := known_meeting(profile, known, rules))
-    }
+    known: dict[str, Chosen] = {}
+    for rules in rules_of(profile, facts.councils):
+        if rules.council.support is Support.PAUSED:
+            continue
+        slug = rules.council.slug
+        meetings = upcoming.within(slug, as_of=facts.as_of, horizon=facts.horizon)
+        found = found_in(profile, upcoming.words, slug)
+        for meeting in known_meetings(profile, meetings, rules, found):
+            known[meeting.item] = meeting
+    return known
 
 
 def _as_known(item: Chosen, known: Mapping[str, Chosen]) -> Chosen:
@@ -306,6 +309,14 @@ def _detail(wished: Detail, number: int, *, full_items: int) -> Detail:
 
 
 def _entry(item: Chosen, detail: Detail, language: str) -> Entry:
+    """The entry of an item, made once for all the profiles that share it."""
+    entry = item.entries.get((detail, language))
+    if entry is None:
+        entry = item.entries[detail, language] = _new_entry(item, detail, language)
+    return entry
+
+
+def _new_entry(item: Chosen, detail: Detail, language: str) -> Entry:
     summary, missing = _in_language(item.summaries, language)
     return Entry(
         item=item.item,
@@ -332,7 +343,3 @@ def _in_language(summaries: Sequence[Condensed], language: str) -> tuple[Condens
         if summary.language == language:
             return summary, None
     return (summaries[0], language) if summaries else (None, None)
-
-
-def _rank(item: Chosen) -> RankKey:
-    return item.rank

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from digest.compose.edition import HELD, LATER, Arranged, Facts, arrange
 from digest.compose.lines import LineIndex, index_of
-from digest.compose.select import judge, rules_of
+from digest.compose.select import found_in, judge, rules_of
 from digest.model import LineKind, LogLine, Place, Profile, Reason
 
 _COUNTED = {
@@ -102,9 +102,11 @@ def _spelled(reasons: Sequence[Reason]) -> str:
 
 
 def _refusals(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, str]:
-    return {
-        history.latest.item: verdict
-        for rules in rules_of(profile, facts.councils)
-        for history in index.histories(rules.council.slug, from_seq=facts.from_seq, upto_seq=facts.upto_seq)
-        if isinstance(verdict := judge(profile, history, rules), str)
-    }
+    refused: dict[str, str] = {}
+    for rules in rules_of(profile, facts.councils):
+        slug = rules.council.slug
+        found = found_in(profile, index.words, slug)
+        for history in index.histories(slug, from_seq=facts.from_seq, upto_seq=facts.upto_seq):
+            if isinstance(verdict := judge(profile, history, rules, found), str):
+                refused[history.latest.item] = verdict
+    return refused

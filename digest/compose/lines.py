@@ -6,7 +6,6 @@ profiles of a run. Answers do not depend on who asked before: caches hold only w
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,78 +15,13 @@ from datetime import time as day_time
 from zoneinfo import ZoneInfo
 
 from digest.compose.rank import Importance, importance_of
-from digest.model import (
-    Condensed,
-    LineKind,
-    LogLine,
-    Meeting,
-    MeetingStatus,
-    Place,
-    Reason,
-    WishKind,
-    name_key,
-)
-
-# A cache that outgrew this is dropped: at most some MB per line, however many readers there are.
-MOST_CACHED = 1024
+from digest.compose.words import WordIndex, Wording
+from digest.model import LineKind, LogLine, Meeting, MeetingStatus, Place, WishKind
 
 _SUMMARY_KINDS = frozenset({LineKind.SUMMARY, LineKind.CORRECTION, LineKind.WITHDRAWAL})
 _NOT_COMING_UP = frozenset({MeetingStatus.CANCELLED, MeetingStatus.POSTPONED, MeetingStatus.HELD})
 
 WITHDRAWN_UNSAID = "published and withdrawn within this letter's range, so there is nothing to tell"
-
-
-class Wording:
-    """What one version of an item can be matched by; every answer is kept for the next profile.
-
-    Whole words count, in any case and spelling that ``name_key`` levels.
-    """
-
-    __slots__ = ("_found", "_key", "_meeting", "_summaries", "committee_keys", "topics")
-
-    def __init__(self, meeting: Meeting, summaries: Sequence[Condensed] = ()) -> None:
-        self._meeting = meeting
-        self._summaries = summaries
-        self._key: str | None = None
-        self._found: dict[tuple[str, str], Reason | None] = {}
-        self.committee_keys = meeting.committee_keys | {name_key(meeting.committee)}
-        self.topics = {name_key(topic): topic for summary in summaries for topic in summary.topics}
-
-    def topic(self, key: str) -> Reason | None:
-        """The reason when the item has this topic, in the item's own spelling."""
-        return Reason("topic", self.topics[key]) if key in self.topics else None
-
-    def names(self, key: str, *, kind: str) -> Reason | None:
-        """The reason of that kind (``keyword`` or ``ward``) when the text has this word or phrase."""
-        try:
-            return self._found[kind, key]
-        except KeyError:
-            pass
-        if len(self._found) >= MOST_CACHED:
-            self._found.clear()
-        reason = Reason(kind, self._spelling(key)) if self.has(key) else None
-        self._found[kind, key] = reason
-        return reason
-
-    def has(self, key: str) -> bool:
-        """True when the text has this name key as whole words."""
-        if self._key is None:
-            # name_key levels punctuation to spaces, so a space either side is a word's border.
-            self._key = f" {name_key(self._text())} "
-        return f" {key} " in self._key
-
-    def _text(self) -> str:
-        parts = [self._meeting.title, self._meeting.committee, self._meeting.venue or ""]
-        parts += [document.title for document in self._meeting.documents]
-        for summary in self._summaries:
-            parts += [summary.headline, summary.search_text, *summary.topics]
-        return "\n".join(parts)
-
-    def _spelling(self, key: str) -> str:
-        """The words as the item spells them ("SEND"), or the key where they cannot be found again."""
-        pattern = r"[\W_]+".join(re.escape(word) for word in key.split())
-        found = re.search(rf"(?<!\w){pattern}(?!\w)", self._text(), re.IGNORECASE)
-        return " ".join(found[0].split()) if found else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +39,19 @@ class History:
     """All lines of one item within a range, as one item in its latest version.
 
     ``tellings`` are the ways to say it, best first; a reader gets the first whose wish they have.
-    Empty means it is said to nobody. ``cache`` is for the selection, which knows what may be kept.
+    Empty means it is said to nobody. ``ordinal`` is its place in the index's words. ``cache`` is for the
+    selection, which knows what may be kept.
     """
 
-    __slots__ = ("cache", "importance", "latest", "seqs", "since", "tellings", "wording")
+    __slots__ = ("cache", "importance", "latest", "ordinal", "seqs", "since", "tellings", "wording")
 
-    def __init__(self, lines: Sequence[LogLine], *, is_first_inside: bool, wording: Wording) -> None:
+    def __init__(
+        self, lines: Sequence[LogLine], *, is_first_inside: bool, ordinal: int, wording: Wording
+    ) -> None:
         self.latest = lines[-1]
         self.seqs = tuple(line.seq for line in lines)
         self.since = None if is_first_inside else self.latest.first_at
+        self.ordinal = ordinal
         self.wording = wording
         self.importance: Importance = importance_of(self.latest.summaries)
         self.tellings = _tellings(lines, is_first_inside=is_first_inside)
@@ -181,14 +119,14 @@ class LineIndex:
         for line in sorted(lines, key=_seq):
             self._lines[line.council].append(line)
         self._seqs = {slug: [line.seq for line in found] for slug, found in self._lines.items()}
-        self._wordings: dict[int, Wording] = {}
+        self.words = WordIndex(
+            {
+                slug: [Wording(line.meeting, line.summaries) for line in found]
+                for slug, found in self._lines.items()
+            }
+        )
         self._histories: dict[tuple[str, int, int], tuple[History, ...]] = {}
         self._upcoming = Upcoming(())
-
-    def lines(self, council: str, *, from_seq: int, upto_seq: int) -> Sequence[LogLine]:
-        """The council's lines with ``from_seq < seq <= upto_seq``, in order."""
-        low, high = self._span(council, from_seq, upto_seq)
-        return self._lines[council][low:high] if high > low else []
 
     def every(self) -> tuple[LogLine, ...]:
         """All lines in seq order."""
@@ -221,21 +159,19 @@ class LineIndex:
         items: dict[str, list[LogLine]] = defaultdict(list)
         for line in lines:
             items[line.item].append(line)
+        first = self.words.span(council)[0] + low
+        ordinals = {line.seq: first + number for number, line in enumerate(lines)}
         histories = (
             History(
                 group,
                 # An item's lines are all its council's: its first one is inside iff it is not before these.
                 is_first_inside=group[-1].first_seq >= lines[0].seq,
-                wording=self._wording(group[-1]),
+                ordinal=ordinals[group[-1].seq],
+                wording=self.words.wordings[ordinals[group[-1].seq]],
             )
             for group in items.values()
         )
         return tuple(sorted(histories, key=lambda history: history.latest.seq))
-
-    def _wording(self, line: LogLine) -> Wording:
-        if line.seq not in self._wordings:
-            self._wordings[line.seq] = Wording(line.meeting, line.summaries)
-        return self._wordings[line.seq]
 
 
 def _seq(line: LogLine) -> int:
@@ -271,13 +207,14 @@ def is_past(meeting: Meeting, *, as_of: datetime) -> bool:
 
 
 class Known:
-    """A coming meeting known from state, with its wording; ``cache`` is for the selection."""
+    """A coming meeting known from state; ``ordinal`` and ``cache`` as in ``History``."""
 
-    __slots__ = ("cache", "meeting", "wording")
+    __slots__ = ("cache", "meeting", "ordinal", "wording")
 
-    def __init__(self, meeting: Meeting) -> None:
+    def __init__(self, meeting: Meeting, *, ordinal: int, wording: Wording) -> None:
         self.meeting = meeting
-        self.wording = Wording(meeting)
+        self.ordinal = ordinal
+        self.wording = wording
         self.cache: dict[object, object] = {}
 
 
@@ -286,21 +223,30 @@ class Upcoming:
 
     def __init__(self, meetings: Sequence[Meeting]) -> None:
         self.meetings = meetings
-        self._councils: dict[str, list[Meeting]] = defaultdict(list)
+        councils: dict[str, list[Meeting]] = defaultdict(list)
         for meeting in meetings:
-            self._councils[meeting.council].append(meeting)
-        self._within: dict[tuple[str, datetime, timedelta], dict[int, Known]] = {}
+            councils[meeting.council].append(meeting)
+        self.words = WordIndex({slug: [Wording(m) for m in found] for slug, found in councils.items()})
+        self._known = {slug: self._numbered(slug, found) for slug, found in councils.items()}
+        self._within: dict[tuple[str, datetime, timedelta], tuple[Known, ...]] = {}
 
-    def within(self, council: str, *, as_of: datetime, horizon: timedelta) -> dict[int, Known]:
-        """The council's meetings from ``as_of`` to the horizon by id; cancelled and undated ones are not."""
+    def within(self, council: str, *, as_of: datetime, horizon: timedelta) -> tuple[Known, ...]:
+        """The council's meetings from ``as_of`` to the horizon; cancelled and undated ones are not."""
         key = (council, as_of, horizon)
         if key not in self._within:
-            self._within[key] = {
-                meeting.id: Known(meeting)
-                for meeting in self._councils.get(council, ())
-                if _is_within(meeting, as_of=as_of, horizon=horizon)
-            }
+            self._within[key] = tuple(
+                known
+                for known in self._known.get(council, ())
+                if _is_within(known.meeting, as_of=as_of, horizon=horizon)
+            )
         return self._within[key]
+
+    def _numbered(self, council: str, meetings: Sequence[Meeting]) -> list[Known]:
+        first = self.words.span(council)[0]
+        return [
+            Known(meeting, ordinal=number, wording=self.words.wordings[number])
+            for number, meeting in enumerate(meetings, start=first)
+        ]
 
 
 def _is_within(meeting: Meeting, *, as_of: datetime, horizon: timedelta) -> bool:

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from digest.compose.lines import (
-    MOST_CACHED,
     WITHDRAWN_UNSAID,
     History,
     Known,
     LineIndex,
     Telling,
-    Wording,
     index_of,
     moment_of,
 )
 from digest.compose.rank import NO_WEIGHT, Importance, RankKey, rank_key
+from digest.compose.words import WordIndex, Wording
 from digest.errors import NotFoundError
 from digest.model import (
     Condensed,
     Council,
+    Entry,
     LineKind,
     LogLine,
     Meeting,
@@ -36,6 +36,9 @@ from digest.model import (
     Support,
     WishKind,
 )
+
+# A cache that outgrew this is dropped: some MB at most, however many different readers there are.
+_MOST_CACHED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Chosen:
     why: str | None = None
     summaries: tuple[Condensed, ...] = ()
     also: tuple[str, ...] = ()
+    # The edition's entries of this very value, by detail and language; never carried over by ``replace``.
+    entries: dict[object, Entry] = field(init=False, default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,14 @@ class Rules:
     council: Council
     only: frozenset[str] = frozenset()
     but: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a profile's words occur among one council's items: by ordinal, the excluded word or matches."""
+
+    excluded: Mapping[int, str]
+    matches: Mapping[int, tuple[Reason, ...]]
 
 
 def select(
@@ -90,11 +103,29 @@ def select(
     index = index_of(lines)
     chosen: list[Chosen] = []
     for rules in rules_of(profile, councils):
-        for history in index.histories(rules.council.slug, from_seq=from_seq, upto_seq=upto_seq):
-            verdict = judge(profile, history, rules)
-            if isinstance(verdict, Chosen):
+        slug = rules.council.slug
+        found = found_in(profile, index.words, slug)
+        for history in index.histories(slug, from_seq=from_seq, upto_seq=upto_seq):
+            verdict = judge(profile, history, rules, found)
+            if not isinstance(verdict, str):
                 chosen.append(verdict)
-    return tuple(sorted(joined(chosen), key=_rank))
+    return tuple(sorted(joined(chosen), key=rank_of))
+
+
+def found_in(profile: Profile, words: WordIndex, council: str) -> Found:
+    """Where the profile's words occur among the council's items; reasons in order, none twice."""
+    matches: dict[int, tuple[Reason, ...]] = {}
+    kinds = (("topic", profile.topics), ("keyword", profile.keywords), ("ward", profile.wards))
+    for kind, keys in kinds:
+        for key in keys:
+            hits = words.with_topic(key, council) if kind == "topic" else words.with_words(key, council)
+            for ordinal in hits:
+                wording = words.wordings[ordinal]
+                if kind == "keyword" and key in profile.topics and key in wording.topics:
+                    continue
+                matches[ordinal] = (*matches.get(ordinal, ()), wording.reason(kind, key))
+    excluded = {ordinal: word for word in profile.excluded for ordinal in words.with_words(word, council)}
+    return Found(excluded, matches)
 
 
 def rules_of(profile: Profile, councils: Mapping[str, Council]) -> Iterator[Rules]:
@@ -110,19 +141,21 @@ def rules_of(profile: Profile, councils: Mapping[str, Council]) -> Iterator[Rule
         yield Rules(council, frozenset(only.get(slug, ())), frozenset(but.get(slug, ())))
 
 
-def judge(profile: Profile, history: History, rules: Rules) -> Chosen | str:
+def judge(profile: Profile, history: History, rules: Rules, found: Found) -> Chosen | str:
     """The item as this profile is told it, or why it is not."""
     telling = _telling(profile, history, rules.council)
     if isinstance(telling, str):
         return telling
-    if refusal := refusal_of(profile, history.wording, rules):
+    refusal = _refusal(history.ordinal, history.wording, rules, found)
+    if refusal is not None:
         return refusal
-    matches = matches_of(profile, history.wording)
-    follows = follows_of(history.latest.meeting, history.wording, rules)
+    matches = found.matches.get(history.ordinal, ())
+    is_committee = not rules.only.isdisjoint(history.wording.committee_keys)
     # The same item with the same reasons is the same value for every profile of the run.
-    key = (telling.kind, matches, follows)
+    key = (telling.kind, matches, is_committee)
     if kept := _kept(history.cache, key, rules.council):
         return kept
+    follows = _follows(history.latest.meeting, rules.council, is_committee=is_committee)
     chosen = _chosen(history, telling, rules.council, matches=matches, follows=follows)
     return _keep(history.cache, key, chosen)
 
@@ -133,7 +166,7 @@ def _kept(cache: dict[object, object], key: object, council: Council) -> Chosen 
 
 
 def _keep(cache: dict[object, object], key: object, chosen: Chosen) -> Chosen:
-    if len(cache) >= MOST_CACHED:
+    if len(cache) >= _MOST_CACHED:
         cache.clear()
     cache[key] = chosen
     return chosen
@@ -155,36 +188,20 @@ def _mailed(telling: Telling, history: History, council: Council) -> Telling | s
     return telling
 
 
-def refusal_of(profile: Profile, wording: Wording, rules: Rules) -> str | None:
+def _refusal(ordinal: int, wording: Wording, rules: Rules, found: Found) -> str | None:
     """Why committee wishes or excluded keywords keep an item out; None when they do not."""
-    if rules.only and not rules.only & wording.committee_keys:
+    if rules.only and rules.only.isdisjoint(wording.committee_keys):
         return "its committee is not among the chosen ones"
-    if rules.but and rules.but & wording.committee_keys:
+    if rules.but and not rules.but.isdisjoint(wording.committee_keys):
         return "its committee is excluded"
-    for word in profile.excluded:
-        if wording.has(word):
-            return f"it contains the excluded keyword {word!r}"
+    if ordinal in found.excluded:
+        return f"it contains the excluded keyword {found.excluded[ordinal]!r}"
     return None
 
 
-def matches_of(profile: Profile, wording: Wording) -> tuple[Reason, ...]:
-    """The topics, keywords and wards it matches, in the item's own spelling; none twice."""
-    matches = [reason for key in profile.topics if (reason := wording.topic(key))]
-    matches += [
-        reason
-        for key in profile.keywords
-        if key not in profile.topics or key not in wording.topics
-        if (reason := wording.names(key, kind="keyword"))
-    ]
-    matches += [reason for key in profile.wards if (reason := wording.names(key, kind="ward"))]
-    return tuple(matches)
-
-
-def follows_of(meeting: Meeting, wording: Wording, rules: Rules) -> Reason:
+def _follows(meeting: Meeting, council: Council, *, is_committee: bool) -> Reason:
     """What is followed: the committee where it was chosen, else the council."""
-    if rules.only & wording.committee_keys:
-        return Reason("committee", meeting.committee)
-    return Reason("council", rules.council.name)
+    return Reason("committee", meeting.committee) if is_committee else Reason("council", council.name)
 
 
 def _chosen(
@@ -221,16 +238,22 @@ def _chosen(
     )
 
 
-def known_meeting(profile: Profile, known: Known, rules: Rules) -> Chosen | None:
-    """A coming meeting known from state alone, when the same wishes let it in."""
-    if WishKind.COMING_UP not in profile.kinds or refusal_of(profile, known.wording, rules):
-        return None
-    matches = matches_of(profile, known.wording)
-    follows = follows_of(known.meeting, known.wording, rules)
-    key = (matches, follows)
-    if kept := _kept(known.cache, key, rules.council):
-        return kept
-    return _keep(known.cache, key, _known(known.meeting, rules.council, matches=matches, follows=follows))
+def known_meetings(profile: Profile, knowns: Iterable[Known], rules: Rules, found: Found) -> Iterator[Chosen]:
+    """Coming meetings known from state alone that the same wishes let in."""
+    if WishKind.COMING_UP not in profile.kinds:
+        return
+    for known in knowns:
+        if _refusal(known.ordinal, known.wording, rules, found) is not None:
+            continue
+        matches = found.matches.get(known.ordinal, ())
+        is_committee = not rules.only.isdisjoint(known.wording.committee_keys)
+        key = (matches, is_committee)
+        kept = _kept(known.cache, key, rules.council)
+        if kept is None:
+            follows = _follows(known.meeting, rules.council, is_committee=is_committee)
+            made = _known(known.meeting, rules.council, matches=matches, follows=follows)
+            kept = _keep(known.cache, key, made)
+        yield kept
 
 
 def _known(meeting: Meeting, council: Council, *, matches: tuple[Reason, ...], follows: Reason) -> Chosen:
@@ -304,5 +327,6 @@ def _one_of(group: list[Chosen]) -> Chosen:
     )
 
 
-def _rank(chosen: Chosen) -> RankKey:
+def rank_of(chosen: Chosen) -> RankKey:
+    """The key to sort by: first in rank first."""
     return chosen.rank
