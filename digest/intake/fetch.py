@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -265,14 +265,26 @@ def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
 
 
 def _body(response: httpcore.Response, headers: dict[str, str], url: str, limits: FetchLimits) -> bytes:
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = headers.get("content-encoding", "identity")
+    return unpacked_body(response.iter_stream(), encoding=encoding, url=url, limits=limits)
+
+
+def unpacked_body(
+    chunks: Iterable[bytes], *, encoding: str, url: str, limits: FetchLimits | None = None
+) -> bytes:
+    """A body without its content-encoding, capped while it streams.
+
+    Raises: FetchError (``too_large``, ``http``).
+    """
+    limits = limits or FetchLimits()
+    encoding = encoding.strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip", "deflate"):
         raise FetchError("http", f"{url} answers in the encoding {encoding[:40]}, which was not asked for")
     unpack = (
         zlib.decompressobj(47 if "gzip" in encoding else 15) if encoding not in ("identity", "") else None
     )
     raw_size, pieces, size = 0, [], 0
-    for chunk in response.iter_stream():
+    for chunk in chunks:
         raw_size += len(chunk)
         if raw_size > limits.raw_bytes:
             raise FetchError("too_large", f"{url} sends more than {limits.raw_bytes} bytes")
