@@ -6,7 +6,6 @@ words, in any case and spelling that ``name_key`` levels. Built once, asked by e
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -53,17 +52,28 @@ class Wording:
     def _spelling(self, key: str) -> str:
         text = self._text()
         level = text.casefold()
-        if len(level) == len(text):
-            first = key.partition(" ")[0]
-            phrase = re.compile(r"[\W_]+".join(re.escape(word) for word in key.split()) + r"(?!\w)")
-            start = level.find(first)
-            while start >= 0:
-                found = phrase.match(level, start)
-                if found and not level[start - 1 : start].isalnum():
-                    return " ".join(text[start : found.end()].split())
-                start = level.find(first, start + 1)
+        words = key.split()
+        start = level.find(words[0]) if len(level) == len(text) else -1
+        while start >= 0:
+            end = _end_of(words, level, start)
+            if end and not level[start - 1 : start].isalnum():
+                return " ".join(text[start:end].split())
+            start = level.find(words[0], start + 1)
         # "&" is "and" in a key, so that a key need not be found again in the text.
         return key
+
+
+def _end_of(words: Sequence[str], text: str, start: int) -> int | None:
+    """Where these words end when they stand at ``start``, with anything but letters between them."""
+    end = start
+    for number, word in enumerate(words):
+        gap = end
+        while number and gap < len(text) and not text[gap].isalnum():
+            gap += 1
+        if not text.startswith(word, gap) or text[gap + len(word) : gap + len(word) + 1].isalnum():
+            return None
+        end = gap + len(word)
+    return end
 
 
 class WordIndex:

@@ -125,6 +125,25 @@ def test_topics_keywords_and_wards_are_reasons_and_never_filter() -> None:
     assert second.reasons == (Reason("council", "Stockport Council"),)
 
 
+@pytest.mark.parametrize(
+    ("text", "wish", "shown"),
+    [
+        ("The SEND report", "send", "SEND"),
+        ("Resend it, then send it", "send", "send"),
+        ("special\n needs", "Special Needs", "special needs"),
+        ("Special-Needs", "special needs", "Special-Needs"),
+        ("specialised; special educational; Special needs.", "special needs", "Special needs"),
+        ("Children & Families", "children and families", "children and families"),
+        ("İ SEND", "send", "send"),
+    ],
+)
+def test_a_match_is_shown_in_the_items_own_spelling(text: str, wish: str, shown: str) -> None:
+    log = Log()
+    log.add(LineKind.SUMMARY, meeting(1, committee="Audit", title="Audit"), summaries=(summary(text),))
+    [item] = chosen_of(profile_of(councils=["stockport"], keywords=[wish]), log)
+    assert item.reasons[0] == Reason("keyword", shown)
+
+
 def test_a_keyword_that_is_also_the_matched_topic_is_one_reason() -> None:
     log = Log()
     log.add(LineKind.SUMMARY, meeting(1), summaries=(summary("Housing waits.", topics=("Housing",)),))
