@@ -110,8 +110,8 @@ def _announced(meeting: Meeting) -> tuple[object, ...]:
 class LineIndex:
     """The lines of one run, indexed once for all its profiles.
 
-    Give it every line of the followed councils from the lowest ``from_seq`` on: an item's first line
-    in a range is found by comparing ``first_seq`` with the range's own lines.
+    Give it the lines of the followed councils from the lowest ``from_seq`` on. Lines without words any
+    more may be missing (the withdrawn text's own): what is new in a range is told by ``first_seq``.
     """
 
     def __init__(self, lines: Iterable[LogLine]) -> None:
@@ -119,6 +119,10 @@ class LineIndex:
         for line in sorted(lines, key=_seq):
             self._lines[line.council].append(line)
         self._seqs = {slug: [line.seq for line in found] for slug, found in self._lines.items()}
+        self._marks = {
+            slug: sorted({line.seq for line in found} | {line.first_seq for line in found})
+            for slug, found in self._lines.items()
+        }
         self.words = WordIndex(
             {
                 slug: [Wording(line.meeting, line.summaries) for line in found]
@@ -134,10 +138,13 @@ class LineIndex:
 
     def histories(self, council: str, *, from_seq: int, upto_seq: int) -> tuple[History, ...]:
         """The council's items that have a line in the range, by their latest line."""
-        span = self._span(council, from_seq, upto_seq)
-        key = (council, *span)
+        low, high = self._span(council, from_seq, upto_seq)
+        if high <= low:
+            return ()
+        # Two marks with no line of the council between them, first lines included, begin the same range.
+        key = (council, bisect_right(self._marks[council], from_seq), high)
         if key not in self._histories:
-            self._histories[key] = self._grouped(council, *span)
+            self._histories[key] = self._grouped(council, low, high, from_seq=from_seq)
         return self._histories[key]
 
     def upcoming(self, meetings: Sequence[Meeting]) -> Upcoming:
@@ -152,9 +159,7 @@ class LineIndex:
             return (0, 0)
         return bisect_right(seqs, from_seq), bisect_right(seqs, upto_seq)
 
-    def _grouped(self, council: str, low: int, high: int) -> tuple[History, ...]:
-        if high <= low:
-            return ()
+    def _grouped(self, council: str, low: int, high: int, *, from_seq: int) -> tuple[History, ...]:
         lines = self._lines[council][low:high]
         items: dict[str, list[LogLine]] = defaultdict(list)
         for line in lines:
@@ -164,8 +169,7 @@ class LineIndex:
         histories = (
             History(
                 group,
-                # An item's lines are all its council's: its first one is inside iff it is not before these.
-                is_first_inside=group[-1].first_seq >= lines[0].seq,
+                is_first_inside=group[-1].first_seq > from_seq,
                 ordinal=ordinals[group[-1].seq],
                 wording=self.words.wordings[ordinals[group[-1].seq]],
             )

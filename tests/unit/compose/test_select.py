@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.compose.select import Chosen, select
 from digest.errors import NotFoundError
@@ -237,6 +239,21 @@ def test_published_and_withdrawn_within_the_range_is_not_told_at_all() -> None:
     log.add(LineKind.SUMMARY, meeting(1), summaries=(summary(),))
     log.add(LineKind.WITHDRAWAL, meeting(1))
     assert chosen_of(STOCKPORT, log) == []
+
+
+def test_a_withdrawal_alone_of_something_new_in_the_range_is_not_told() -> None:
+    log = Log()
+    log.add(LineKind.SUMMARY, meeting(1), summaries=(summary(),))
+    log.add(LineKind.WITHDRAWAL, meeting(1))
+    del log.lines[0]
+    log.lines[0] = replace(log.lines[0], seq=2)
+    known = {"stockport": council()}
+    index = LineIndex(log.lines)
+    told = [
+        [item.kind for item in select(STOCKPORT, index, from_seq=mark, upto_seq=2, councils=known)]
+        for mark in (1, 0, 1)
+    ]
+    assert told == [[LineKind.WITHDRAWAL], [], [LineKind.WITHDRAWAL]]
 
 
 def test_a_withdrawal_of_an_earlier_letter_is_told_without_the_withdrawn_text() -> None:
