@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from digest.model import Detail, Entry, Place
+from digest.render.fragment import Fragment
 
 MAX_BYTES = 80_000
 FOLD_LINE_BYTES = 3_000  # what one "and 4 more" line costs at most
@@ -18,43 +19,52 @@ _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The entries that are shown, each at its detail, and those that are only counted."""
+    """The entries that are shown, each with its fragment at the detail that fits, and those that are only "
+    "counted."""
 
-    shown: tuple[tuple[Entry, Detail], ...]
+    shown: tuple[tuple[Entry, Fragment], ...]
     folded: tuple[Entry, ...]
 
 
-def fit(entries: Sequence[Entry], *, room_bytes: int, size: Callable[[Entry, Detail], int]) -> Fitted:
-    """Fit the entries into ``room_bytes``: the last shrink first, then the longest place folds from its "
-    "end."""
-    details = [entry.detail for entry in entries]
-    sizes = [size(entry, detail) for entry, detail in zip(entries, details, strict=True)]
-    total = sum(sizes)
+def fit(
+    entries: Sequence[Entry],
+    *,
+    room_bytes: int,
+    reason_bytes: int,
+    render: Callable[[Entry, Detail], Fragment],
+) -> Fitted:
+    """Fit the entries into ``room_bytes``, each with ``reason_bytes`` for its reason.
+
+    The last entries shrink first; then the longest place folds from its end.
+    """
+    fragments = [render(entry, entry.detail) for entry in entries]
+    total = sum(fragment.size_bytes + reason_bytes for fragment in fragments)
     if total <= room_bytes:
-        return Fitted(tuple(zip(entries, details, strict=True)), ())
-    total = _shrink(entries, details, sizes, total=total, room_bytes=room_bytes, size=size)
+        return Fitted(tuple(zip(entries, fragments, strict=True)), ())
+    total = _shrink(entries, fragments, total=total, room_bytes=room_bytes, render=render)
+    sizes = [fragment.size_bytes + reason_bytes for fragment in fragments]
     folded = _fold(entries, sizes, total=total, room_bytes=room_bytes)
-    shown = tuple((e, d) for n, (e, d) in enumerate(zip(entries, details, strict=True)) if n not in folded)
+    shown = tuple(pair for n, pair in enumerate(zip(entries, fragments, strict=True)) if n not in folded)
     return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folded))
 
 
 def _shrink(
     entries: Sequence[Entry],
-    details: list[Detail],
-    sizes: list[int],
+    fragments: list[Fragment],
     *,
     total: int,
     room_bytes: int,
-    size: Callable[[Entry, Detail], int],
+    render: Callable[[Entry, Detail], Fragment],
 ) -> int:
+    """Less detail, in place, until the entries fit or have no more to give; returns their size then."""
     for target in (Detail.BRIEF, Detail.HEADLINE):
-        for n in reversed(range(len(entries))):
+        for n, entry in reversed(list(enumerate(entries))):
             if total <= room_bytes:
                 return total
-            if entries[n].place in _SHRINKS and _RANK[details[n]] > _RANK[target]:
-                smaller = size(entries[n], target)
-                total += smaller - sizes[n]
-                details[n], sizes[n] = target, smaller
+            if entry.place in _SHRINKS and _RANK[entry.detail] > _RANK[target]:
+                smaller = render(entry, target)
+                total += smaller.size_bytes - fragments[n].size_bytes
+                fragments[n] = smaller
     return total
 
 

@@ -80,6 +80,7 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "opening": "",
         "why": (),
         "has_ai": False,
+        "support_line": skeleton.publication.support_line,
         "is_digest": kind not in _UNSETTLED,
     }
     text = tidy(part.text.render(context))

@@ -7,12 +7,12 @@ only the reader's own reason is laid into its gap.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from digest.model import Council, Detail, Edition, Entry, Folded, Format, Origin, Page, Place, Reason
+from digest.model import Detail, Edition, Entry, Folded, Format, Origin, Page, Place, Reason
 from digest.render import sentences, tags
 from digest.render.budget import MAX_BYTES, Fitted, fit
 from digest.render.fragment import GAP, Fragment, fragment_of
@@ -78,12 +78,12 @@ class _Letter:
         return self.tongue.language
 
     def fitted(self, room_bytes: int) -> Fitted:
-        # The shell and its notes are measured with the whole page; what they took is taken off in the next
-        # round.
+        # The shell is taken off here; what the notes take is found with the whole page, in the next round.
         return fit(
             self.edition.entries,
             room_bytes=room_bytes - self.skeleton.shell_bytes,
-            size=lambda entry, detail: self.entry(entry, detail).size_bytes + _REASON_BYTES,
+            reason_bytes=_REASON_BYTES,
+            render=self.entry,
         )
 
     def page(self, fitted: Fitted) -> Page:
@@ -102,6 +102,8 @@ class _Letter:
             "dated": dated,
             "opening": tags.neutralise(sentences.opening_line(self.edition, self.language)),
             "why": sentences.why_sentences(self.edition.profile, self.edition.councils, self.language),
+            # Said once: beside the councils that wait for support, or else at the end.
+            "support_line": "" if self.edition.limited else self.skeleton.publication.support_line,
             "has_ai": any(e.summary is not None and e.summary.origin is Origin.AI for e, _ in fitted.shown),
             "is_digest": True,
         }
@@ -141,14 +143,14 @@ class _Letter:
     def _body(self, fitted: Fitted) -> _Pieces:
         pieces = _Pieces([], [])
         folded = self._folds(fitted.folded)
-        shown: dict[Place, list[tuple[Entry, Detail]]] = {}
-        for entry, detail in fitted.shown:
-            shown.setdefault(entry.place, []).append((entry, detail))
+        shown: dict[Place, list[tuple[Entry, Fragment]]] = {}
+        for entry, fragment in fitted.shown:
+            shown.setdefault(entry.place, []).append((entry, fragment))
         if quiet := sentences.quiet_sentences(self.edition, self.language):
             pieces.add(self.part("quiet", sentences=quiet))
         for place in Place:
             if place in shown or place in folded:
-                self._section(pieces, place, shown.get(place, []), folded.get(place, {}))
+                self._section(pieces, place, shown.get(place, []), folded.get(place, []))
         self._notes(pieces)
         return pieces
 
@@ -156,55 +158,67 @@ class _Letter:
         self,
         pieces: _Pieces,
         place: Place,
-        shown: list[tuple[Entry, Detail]],
-        folded: Mapping[str, tuple[Council, int]],
+        shown: list[tuple[Entry, Fragment]],
+        folded: list[Folded],
     ) -> None:
         pieces.add(self.part("section", heading=sentences.section_heading(place, self.language)))
-        for entry, detail in shown:
-            fragment = self.entry(entry, detail)
+        for entry, fragment in shown:
             if fragment.html_tail:
                 pieces.add(fragment, *self._reason(entry.reasons))
             else:
                 pieces.add(fragment)
-        for sentence, url in self._fold_lines(place, folded):
+        for sentence, url in self._fold_lines(folded):
             pieces.add(self.part("folded", sentence=sentence, url=url))
         if place is Place.COMING_UP:
             self._calendars(pieces, shown)
 
     def _reason(self, reasons: tuple[Reason, ...]) -> tuple[str, str]:
         """The reason as HTML and as text, in the words of this language."""
-        sentence = tags.neutralise(sentences.reason_sentence(reasons, self.language))
-        return str(escape(sentence)), wrapped(sentence)
+        key = ("reason", self.language.code, reasons)
+        kept = self.skeleton.fragments.get(key)
+        if kept is None:
+            sentence = tags.neutralise(sentences.reason_sentence(reasons, self.language))
+            kept = fragment_of(str(escape(sentence)), wrapped(sentence))
+            self.skeleton.fragments.keep(key, kept, weight=2 * len(sentence))
+        return kept.html, kept.text
 
-    def _folds(self, more: tuple[Entry, ...]) -> dict[Place, dict[str, tuple[Council, int]]]:
-        """Place -> council -> how many are only counted: what compose folded, and what the size made us "
-        "fold."""
-        folds: dict[Place, dict[str, tuple[Council, int]]] = {}
-        lines = [*self.edition.folded, *(Folded(e.place, e.council, (e.item,)) for e in more)]
-        for line in lines:
-            councils = folds.setdefault(line.place, {})
-            council, n = councils.get(line.council.slug, (line.council, 0))
-            councils[line.council.slug] = (council, n + len(line.items))
+    def _folds(self, more: tuple[Entry, ...]) -> dict[Place, list[Folded]]:
+        """Place -> what is only counted: by compose, and by us for the size; one line a council and cause."""
+        lines: dict[tuple[Place, str, str], Folded] = {}
+        for line in (*self.edition.folded, *(Folded(e.place, e.council, (e.item,)) for e in more)):
+            key = (line.place, line.council.slug, line.why)
+            seen = lines.get(key)
+            lines[key] = line if seen is None else replace(seen, items=(*seen.items, *line.items))
+        folds: dict[Place, list[Folded]] = {}
+        for line in lines.values():
+            folds.setdefault(line.place, []).append(line)
         return folds
 
-    def _fold_lines(self, place: Place, folded: Mapping[str, tuple[Council, int]]) -> list[tuple[str, str]]:
-        if len(folded) > MAX_FOLD_LINES:
-            n = sum(count for _, count in folded.values())
+    def _fold_lines(self, lines: list[Folded]) -> list[tuple[str, str]]:
+        """Sentence and link of each fold line; with many councils one line a cause."""
+        base = self.skeleton.base_url
+        if len(lines) <= MAX_FOLD_LINES:
             return [
                 (
-                    sentences.folded_sentence(place, n, None, self.language),
-                    f"{self.skeleton.base_url}/councils",
+                    sentences.folded_sentence(line, len(line.items), line.council, self.language),
+                    f"{base}/councils/{line.council.slug}",
                 )
+                for line in lines
             ]
+        causes: dict[str, list[Folded]] = {}
+        for line in lines:
+            causes.setdefault(line.why, []).append(line)
         return [
             (
-                sentences.folded_sentence(place, n, council, self.language),
-                f"{self.skeleton.base_url}/councils/{council.slug}",
+                sentences.folded_sentence(
+                    same[0], sum(len(line.items) for line in same), None, self.language
+                ),
+                f"{base}/councils",
             )
-            for council, n in folded.values()
+            for same in causes.values()
         ]
 
-    def _calendars(self, pieces: _Pieces, shown: list[tuple[Entry, Detail]]) -> None:
+    def _calendars(self, pieces: _Pieces, shown: list[tuple[Entry, Fragment]]) -> None:
         councils = {entry.council.slug: entry.council for entry, _ in shown}
         links = tuple(
             LinkView(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+from functools import lru_cache
 
 COLUMNS = 72
+MAX_REMEMBERED = 400  # characters of a paragraph whose wrapping is remembered
 # Controls, and the marks that turn the reading direction (Unicode TR 9): none may leave its line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BIDI = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -42,9 +44,14 @@ def shortened(text: str, limit: int) -> str:
 
 def wrapped(text: object, indent: str = "", first: str | None = None) -> str:
     """The text in lines of 72 columns; paragraphs and list lines keep their breaks, addresses stay whole."""
-    lines: list[str] = []
     opening = indent if first is None else first
-    for line in str(text).split("\n"):
+    whole = str(text)
+    return (_wrapped if len(whole) > MAX_REMEMBERED else _remembered)(whole, indent, opening)
+
+
+def _wrapped(text: str, indent: str, opening: str) -> str:
+    lines: list[str] = []
+    for line in text.split("\n"):
         if not line.strip():
             lines.append("")
             continue
@@ -60,6 +67,10 @@ def wrapped(text: object, indent: str = "", first: str | None = None) -> str:
         )
         opening = indent
     return "\n".join(lines)
+
+
+# Fixed sentences and reasons are wrapped in every letter anew: the same few again and again.
+_remembered = lru_cache(maxsize=2048)(_wrapped)
 
 
 def underlined(text: object, mark: str = "-") -> str:

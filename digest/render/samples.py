@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from digest.model import Publication
 from digest.render import tags
-from digest.render.views import AttendeeView, DecisionView, DocumentsView, ItemView, LinkView
+from digest.render.views import AttendeeView, DecisionView, DocumentView, ItemView, LinkView
 
 PARTS = (
     "section",
@@ -114,17 +114,27 @@ def _shell() -> dict[str, Any]:
         "body": Markup("<p>body</p>"),
         "why": ("You follow Stockport.",),
         "has_ai": True,
+        "support_line": "Ring us.",
         "is_digest": True,
     }
 
 
 def _bare_shell() -> dict[str, Any]:
-    return {**_shell(), "opening": "", "body": Markup(""), "why": (), "has_ai": False, "is_digest": False}
+    return {
+        **_shell(),
+        "opening": "",
+        "body": Markup(""),
+        "why": (),
+        "has_ai": False,
+        "support_line": "",
+        "is_digest": False,
+    }
 
 
 def _item() -> ItemView:
     return ItemView(
         kind="decided",
+        eyebrow="Stockport · Planning",
         heading="Will it?",
         url=_URL,
         committee="Planning",
@@ -147,7 +157,7 @@ def _item() -> ItemView:
         decisions=(DecisionView("Approved the plan.", "Item 4", "carried"), DecisionView("Noted.", "", "")),
         more_decisions=2,
         attendees=(AttendeeView("A. Person", "Chair, Independent"), AttendeeView("B. Person", "")),
-        documents=(DocumentsView("Agenda", (LinkView("Agenda", _URL),)),),
+        documents=(DocumentView("Agenda", "3 September", _URL), DocumentView("", "Minutes", _URL)),
         more_documents=3,
         agenda_url=_URL,
         video_url=_URL,
@@ -161,6 +171,7 @@ def _item() -> ItemView:
 def _bare_item() -> ItemView:
     return ItemView(
         kind="decided",
+        eyebrow="Stockport",
         heading="Planning",
         url=_URL,
         committee="Planning",

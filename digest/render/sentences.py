@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from digest.model import Council, Edition, Place, Profile, Reason, Silence, Waiting
+from digest.model import Council, Edition, Folded, Place, Profile, Reason, Silence, Waiting
 from digest.render.tags import neutralise
 from digest.render.views import named
 from digest.render.words import Language, local
@@ -16,7 +16,7 @@ MAX_LINES = 8  # councils with a line of their own; the rest is counted
 def section_heading(place: Place, language: Language) -> str:
     """The heading of a place in the letter."""
     return {
-        Place.DECIDED: language("What was decided"),
+        Place.DECIDED: language("Decided"),
         Place.CORRECTED: language("Corrections"),
         Place.CHANGED: language("Moved or cancelled"),
         Place.PAPERS: language("Papers published"),
@@ -114,19 +114,29 @@ def reason_sentence(reasons: Sequence[Reason], language: Language) -> str:
     return language("Here because %(reasons)s.", reasons=language.joined(phrases)) if phrases else ""
 
 
-def folded_sentence(place: Place, n: int, council: Council | None, language: Language) -> str:
-    """ "and 4 more from Stockport: papers", in the words of the place."""
-    one, many = {
+def folded_sentence(line: Folded, n: int, council: Council | None, language: Language) -> str:
+    """ "and 4 more summaries from Stockport, on the web", in the words of the place and the cause."""
+    what = language.count(*_folded_words(line), n)
+    if council is None:
+        return language("%(what)s, on the web", what=what)
+    return language("%(what)s from %(council)s, on the web", what=what, council=named(council.name))
+
+
+def _folded_words(line: Folded) -> tuple[str, str]:
+    if line.why == "later":
+        return (
+            "and one more meeting announced, further ahead",
+            "and %(n)d more meetings announced, further ahead",
+        )
+    if line.why == "held":
+        return "and one more meeting, already held", "and %(n)d more meetings, already held"
+    return {
         Place.DECIDED: ("and one more summary", "and %(n)d more summaries"),
         Place.CORRECTED: ("and one more correction", "and %(n)d more corrections"),
         Place.CHANGED: ("and one more change", "and %(n)d more changes"),
         Place.PAPERS: ("and papers for one more meeting", "and papers for %(n)d more meetings"),
         Place.COMING_UP: ("and one more meeting", "and %(n)d more meetings"),
-    }[place]
-    sentence = language.count(one, many, n)
-    if council is None:
-        return language("%(what)s, on the web", what=sentence)
-    return language("%(what)s from %(council)s, on the web", what=sentence, council=named(council.name))
+    }[line.place]
 
 
 def limited_sentences(waiting: Sequence[Waiting], language: Language) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from digest.model import (
     MeetingStatus,
     Origin,
     Place,
+    name_key,
 )
 from digest.render.plain import many_lines, one_line, shortened
 from digest.render.words import Language, language_name, local
@@ -48,11 +49,12 @@ class LinkView:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentsView:
-    """Documents of one kind, under the kind's name."""
+class DocumentView:
+    """One document by its human name; ``label`` names its kind, empty where the name itself does."""
 
     label: str
-    links: tuple[LinkView, ...]
+    text: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,14 @@ class AttendeeView:
 class ItemView:
     """One entry, ready for any of the item parts.
 
+    ``eyebrow`` stands above the heading: council and committee, each only where the heading does not say it.
     ``kind``: decided, correction, withdrawal, cancelled, postponed, changed, papers or coming_up.
     ``content_lang`` is the language of the meeting's own names, ``summary_lang`` that of the summary; each is
     empty where it is the letter's. ``body`` is Markup (sanitised when the summary was condensed).
     """
 
     kind: str
+    eyebrow: str
     heading: str
     url: str
     committee: str
@@ -104,7 +108,7 @@ class ItemView:
     decisions: tuple[DecisionView, ...]
     more_decisions: int
     attendees: tuple[AttendeeView, ...]
-    documents: tuple[DocumentsView, ...]
+    documents: tuple[DocumentView, ...]
     more_documents: int
     agenda_url: str
     video_url: str
@@ -131,13 +135,16 @@ def item_view(
     on = day_of(meeting)
     weekday, day, month = language.tile(on) if on else ("", "", "")
     documents = summary.documents if summary and summary.documents else meeting.documents
-    groups, more_documents = _documents(documents, MAX_DOCUMENTS[_paper_detail(entry, detail)], language)
+    shown_documents, more_documents = _documents(
+        documents, MAX_DOCUMENTS[_paper_detail(entry, detail)], language
+    )
     decisions = summary.decisions if summary else ()
     shown = decisions[: MAX_DECISIONS[detail]]
     body, body_text = _body(entry, detail)
     content_lang = entry.council.languages[0] if entry.council.languages else ""
     return ItemView(
         kind=kind_of(entry),
+        eyebrow=_eyebrow(entry),
         heading=heading_of(entry),
         url=f"{base_url}/meetings/{meeting.id}",
         committee=named(meeting.committee),
@@ -160,7 +167,7 @@ def item_view(
         decisions=tuple(_decision(d) for d in shown),
         more_decisions=len(decisions) - len(shown) if shown else 0,
         attendees=_attendees(entry, detail, language),
-        documents=groups,
+        documents=shown_documents,
         more_documents=more_documents,
         agenda_url=_agenda(meeting.documents),
         video_url=web_address(meeting.video_url),
@@ -243,6 +250,13 @@ def document_label(kind: DocumentKind, language: Language) -> str:
     }[kind]
 
 
+def _eyebrow(entry: Entry) -> str:
+    council, committee = named(entry.council.name), named(entry.meeting.committee)
+    if name_key(committee) == name_key(heading_of(entry)) or not committee:
+        return council
+    return f"{council} · {committee}"
+
+
 def _body(entry: Entry, detail: Detail) -> tuple[str, str]:
     summary = entry.summary
     if summary is None or detail is Detail.HEADLINE or entry.line_kind is LineKind.WITHDRAWAL:
@@ -261,16 +275,18 @@ def _paper_detail(entry: Entry, detail: Detail) -> Detail:
 
 def _documents(
     documents: tuple[Document, ...], limit: int, language: Language
-) -> tuple[tuple[DocumentsView, ...], int]:
+) -> tuple[tuple[DocumentView, ...], int]:
+    """As many documents as the detail allows, by kind, and how many more there are."""
     usable = [d for d in documents if web_address(d.url) and one_line(d.title)]
     by_kind = [d for kind in DocumentKind for d in usable if d.kind is kind]
-    shown = by_kind[:limit]
-    groups = tuple(
-        DocumentsView(document_label(kind, language), links)
-        for kind in DocumentKind
-        if (links := tuple(LinkView(human_title(d.title), d.url) for d in shown if d.kind is kind))
-    )
-    return groups, len(by_kind) - len(shown) if shown else 0
+    shown = tuple(_document(d, language) for d in by_kind[:limit])
+    return shown, len(by_kind) - len(shown) if shown else 0
+
+
+def _document(document: Document, language: Language) -> DocumentView:
+    label, title = document_label(document.kind, language), human_title(document.title)
+    is_said = name_key(label) in name_key(title) or document.kind is DocumentKind.ADDITIONAL
+    return DocumentView("" if is_said else label, title, document.url)
 
 
 def _decision(decision: Decision) -> DecisionView:
