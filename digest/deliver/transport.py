@@ -1,0 +1,170 @@
+"""Keep-alive HTTP to one provider, with timeouts, that always knows whether a request had left.
+
+The provider's own client opens a connection per request and never times out, and general HTTP clients do not
+tell a request that was cut off half-way (nobody can have accepted it) from one whose answer was lost. Here
+they are two exceptions, `NotSentError` and `UnansweredError`: the difference between sending again and doubt.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from digest.errors import DeliveryError, SettingsError
+
+MAX_ANSWER_BYTES = 8_000_000  # of a page of suppressions; answers to letters are a few hundred bytes
+_FRESH_AFTER_S = 25.0  # an idle connection is closed by the far side soon after 30 s (contracts: sendgrid, 1)
+
+
+class NotSentError(DeliveryError):
+    """The request never reached the provider whole, so it was not accepted: sending again is safe."""
+
+
+class UnansweredError(DeliveryError):
+    """The request left and no answer came back: whether it was accepted is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider answered; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Idle:
+    connection: http.client.HTTPConnection
+    since: float
+
+
+class Transport:
+    """Connections to one base address, shared by threads. ``secret_headers`` go with every request."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        secret_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(
+                f'"{base_url}" is no address of a provider: write it as "https://api.example.org"'
+            )
+        self.base_url = base_url.rstrip("/")
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._secret_headers = dict(secret_headers or {})
+        self._idle: list[_Idle] = []
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url})"
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request and its answer, whatever its status. Never repeated, redirects not followed.
+
+        Raises: NotSentError, UnansweredError.
+        """
+        connection = self._take()
+        try:
+            self._send(connection, method, path, body, headers or {})
+            answer, may_stay = self._read(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if may_stay:
+            self._give_back(connection)
+        else:
+            connection.close()
+        return answer
+
+    def close(self) -> None:
+        """Close the idle connections; the next request opens a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for one in idle:
+            one.connection.close()
+
+    def _take(self) -> http.client.HTTPConnection:
+        """An idle connection that is fresh and open, else a new one."""
+        while True:
+            with self._lock:
+                one = self._idle.pop() if self._idle else None
+            if one is None:
+                return self._connect()
+            if time.monotonic() - one.since < _FRESH_AFTER_S and _is_open(one.connection):
+                return one.connection
+            one.connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection
+        if self._tls is None:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._connect_timeout_s)
+        else:
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._connect_timeout_s, context=self._tls
+            )
+        try:
+            connection.connect()
+        except OSError as error:
+            connection.close()
+            raise NotSentError(f"no connection to {self.base_url}: {_said(error)}") from error
+        connection.sock.settimeout(self._read_timeout_s)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> None:
+        try:
+            connection.request(method, self._path + path, body, {**headers, **self._secret_headers})
+        except OSError as error:
+            # Not every byte could be handed to the system, so no whole request can have arrived.
+            raise NotSentError(f"the request to {self.base_url} broke off: {_said(error)}") from error
+
+    def _read(self, connection: http.client.HTTPConnection) -> tuple[Answer, bool]:
+        try:
+            response = connection.getresponse()
+            body = response.read(MAX_ANSWER_BYTES + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnansweredError(f"no answer from {self.base_url}: {_said(error)}") from error
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        may_stay = response.isclosed() and not response.will_close
+        return Answer(response.status, headers, body[:MAX_ANSWER_BYTES]), may_stay
+
+    def _give_back(self, connection: http.client.HTTPConnection) -> None:
+        with self._lock:
+            self._idle.append(_Idle(connection, time.monotonic()))
+
+
+def _is_open(connection: http.client.HTTPConnection) -> bool:
+    """False when the far side has closed, or said something unasked: nothing may be written there."""
+    if connection.sock is None:
+        return False
+    readable, _, _ = select.select([connection.sock], [], [], 0)
+    return not readable
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__
