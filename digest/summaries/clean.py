@@ -19,6 +19,7 @@ _UNWANTED = re.compile(
 )
 _ACCENT = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u20d0-\u20ff]"
 _STACKED = re.compile(f"({_ACCENT}{{4}}){_ACCENT}+")  # no language stacks more
+_LEADING_ACCENTS = re.compile(f"^(?:{_ACCENT})+")
 _TEMPLATE = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
 _SPACES = re.compile(r"\s+")
 
@@ -29,9 +30,14 @@ def tidy(text: str) -> str:
     return unicodedata.normalize("NFC", _STACKED.sub(r"\1", text))
 
 
+def free_standing(text: str) -> str:
+    """The text without accents at its start: behind a tag they would melt into its ``>`` (U+226F)."""
+    return _LEADING_ACCENTS.sub("", text)
+
+
 def tidy_line(text: str) -> str:
     """The text on one line: tidied, every run of white space one space, without template brackets."""
-    return defused(_SPACES.sub(" ", tidy(text)).strip())
+    return free_standing(defused(_SPACES.sub(" ", tidy(text)).strip()))
 
 
 def defused(text: str) -> str:

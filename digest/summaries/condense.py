@@ -5,42 +5,57 @@ Whatever the source holds comes out bounded and harmless; the same summary alway
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from digest.model import Attendee, Condensed, Decision, Document, Section, Summary
 from digest.summaries.clean import tidy_line
 from digest.summaries.fields import is_web_address
-from digest.summaries.footnotes import mark_of, numbers_in, replace_marks
+from digest.summaries.footnotes import numbers_in, renumbered, without_references
 from digest.summaries.keypoints import KeyPoint, key_points
-from digest.summaries.markdown import blocks, bounded, escaped, harmless, html_of, plain, text_of
+from digest.summaries.markdown import Rendered, bounded, escaped, harmless, plain, rendered
 
 MAX_TOTAL = 100_000  # characters of Markdown in one summary
 MAX_LEAD = 1_500  # a longer "first paragraph" is a whole text without paragraphs
+MAX_LINE = 4_000  # of any single value
 MAX_POINT = 500
+_RAISED = "<sup>{}</sup>"  # a footnote mark in HTML
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A summary with its texts rendered once."""
+
+    lead: Rendered
+    sections: tuple[tuple[str, Rendered], ...]
+    notes: tuple[str, ...]
 
 
 def condense(summary: Summary) -> Condensed:
     """What letters say of a summary. Twice the same summary gives the same value."""
     summary = _within_bounds(summary)
-    points = _points(summary)
-    lead = _shortened(plain(summary.lead), MAX_LEAD)
-    brief = _brief(summary, points)
-    full = _full(summary)
+    parts = _Parts(
+        rendered(summary.lead),
+        tuple((plain(section.heading), rendered(section.markdown)) for section in summary.sections),
+        tuple(plain(text) for _, text in summary.footnotes),
+    )
+    decisions = tuple(_decision(decision) for decision in summary.decisions)
+    brief_html, brief_text = _brief(parts, _points(summary, parts, decisions))
+    full_html, full_text = _full(parts)
     return Condensed(
         headline=_headline(summary),
-        lead=lead,
-        brief_html=brief[0],
-        brief_text=brief[1],
-        full_html=full[0],
-        full_text=full[1],
+        lead=_shortened(harmless(parts.lead.words, ""), MAX_LEAD),
+        brief_html=brief_html,
+        brief_text=brief_text,
+        full_html=full_html,
+        full_text=full_text,
         questions=_lines(summary.questions),
         topics=_lines(summary.topics),
-        decisions=tuple(_decision(d) for d in summary.decisions),
+        decisions=decisions,
         attendees=tuple(_attendee(a) for a in summary.attendees),
         documents=tuple(_document(d) for d in summary.documents if is_web_address(d.url)),
         origin=summary.origin,
         language=summary.language,
-        search_text=_search_text(summary, full[1]),
+        search_text=_search_text(summary, full_text),
     )
 
 
@@ -49,91 +64,91 @@ def _headline(summary: Summary) -> str:
     return questions[0] if questions else _line(summary.title or "") or _line(summary.committee)
 
 
-def _points(summary: Summary) -> tuple[KeyPoint, ...]:
-    said = (plain(summary.lead), *(plain(d.text) for d in summary.decisions), *summary.questions)
-    points = key_points([list(blocks(s.markdown)) for s in summary.sections], said=said)
+def _points(summary: Summary, parts: _Parts, decisions: tuple[Decision, ...]) -> tuple[KeyPoint, ...]:
+    said = (parts.lead.words, *(decision.text for decision in decisions), *summary.questions)
+    points = key_points([(heading, section.blocks) for heading, section in parts.sections], said=said)
     return tuple(replace(point, words=_shortened(point.words, MAX_POINT)) for point in points)
 
 
 # --- the two lengths -----------------------------------------------------------------------------------
 
 
-def _brief(summary: Summary, points: tuple[KeyPoint, ...]) -> tuple[str, str]:
+def _brief(parts: _Parts, points: tuple[KeyPoint, ...]) -> tuple[str, str]:
     """Lead and key points, with the notes they refer to."""
-    shown = _Renumbered(summary.footnotes)
-    lead = shown.take(_shortened_markdown(summary.lead))
+    shown = _Renumbered(parts.notes)
+    lead = _short_lead(parts.lead)
+    html, text = shown.take(lead.html), [shown.take(lead.text)]
     taken = [replace(point, words=shown.take(point.words)) for point in points]
-    html = html_of(lead) + _points_html(taken) + shown.html()
-    text = "\n\n".join(filter(None, (text_of(lead), _points_text(taken), shown.text())))
-    return html, text
+    text += [_points_text(taken), shown.text()]
+    return harmless(html + _points_html(taken) + shown.html(), _RAISED), _text(text)
 
 
-def _full(summary: Summary) -> tuple[str, str]:
+def _full(parts: _Parts) -> tuple[str, str]:
     """Everything, each section under its heading, the notes at the end."""
-    shown = _Renumbered(summary.footnotes)
-    lead = shown.take(summary.lead)
-    html, text = [html_of(lead)], [text_of(lead)]
-    for section in summary.sections:
-        body = shown.take(section.markdown)
-        heading = plain(section.heading)
-        html += [f"<h4>{escaped(heading)}</h4>" if heading else "", html_of(body)]
-        text += [f"{heading}\n{'-' * min(len(heading), 60)}" if heading else "", text_of(body)]
+    shown = _Renumbered(parts.notes)
+    html, text = [shown.take(parts.lead.html)], [shown.take(parts.lead.text)]
+    for heading, section in parts.sections:
+        html += [f"<h4>{escaped(heading)}</h4>" if heading else "", shown.take(section.html)]
+        text += [f"{heading}\n{'-' * min(len(heading), 60)}" if heading else "", shown.take(section.text)]
     shown.take_rest()
-    return "".join([*html, shown.html()]), "\n\n".join(filter(None, [*text, shown.text()]))
+    return harmless("".join([*html, shown.html()]), _RAISED), _text([*text, shown.text()])
+
+
+def _short_lead(lead: Rendered) -> Rendered:
+    if len(lead.words) <= MAX_LEAD:
+        return lead
+    words = _shortened(lead.words, MAX_LEAD)
+    return replace(lead, html=f"<p>{escaped(words)}</p>", text=words)
+
+
+def _text(parts: list[str]) -> str:
+    return harmless("\n\n".join(filter(None, parts)), "[{}]")
 
 
 def _points_html(points: list[KeyPoint]) -> str:
-    items = "".join(
-        f"<li>{f'<strong>{escaped(p.label)}:</strong> ' if p.label else ''}{escaped(p.words)}</li>"
-        for p in points
-    )
-    return f"<ul>{items}</ul>" if items else ""
+    labels = [f"<strong>{escaped(point.label)}:</strong> " if point.label else "" for point in points]
+    items = (f"<li>{label}{escaped(p.words)}</li>" for label, p in zip(labels, points, strict=True))
+    return f"<ul>{''.join(items)}</ul>" if points else ""
 
 
 def _points_text(points: list[KeyPoint]) -> str:
-    return "\n".join(harmless(f"- {p.label + ': ' if p.label else ''}{p.words}", "[{}]") for p in points)
+    return "\n".join(f"- {point.label + ': ' if point.label else ''}{point.words}" for point in points)
 
 
 class _Renumbered:
     """The footnotes of one length, numbered from 1 in the order in which its text refers to them."""
 
-    def __init__(self, footnotes: tuple[tuple[str, str], ...]) -> None:
-        self._texts = dict(enumerate((text for _, text in footnotes), 1))
+    def __init__(self, notes: tuple[str, ...]) -> None:
+        self._notes = dict(enumerate(notes, 1))
         self._numbers: dict[int, int] = {}
 
-    def take(self, markdown: str) -> str:
+    def take(self, text: str) -> str:
         """The text with its marks renumbered; marks of notes that do not exist are dropped."""
-        for number in numbers_in(markdown):
-            if number in self._texts:
+        for number in numbers_in(text):
+            if number in self._notes:
                 self._numbers.setdefault(number, len(self._numbers) + 1)
-        for number in numbers_in(markdown):
-            markdown = markdown.replace(mark_of(number), f"\ue000{self._numbers.get(number, 0)}\ue001")
-        for new in sorted({*self._numbers.values(), 0}):
-            markdown = markdown.replace(f"\ue000{new}\ue001", mark_of(new) if new else "")
-        return markdown
+        return renumbered(text, self._numbers)
 
     def take_rest(self) -> None:
         """Show also the notes that no text refers to."""
-        for number in self._texts:
+        for number in self._notes:
             self._numbers.setdefault(number, len(self._numbers) + 1)
 
     def html(self) -> str:
         """The notes, a paragraph each, or nothing."""
-        return "".join(f"<p><sup>{n}</sup> {escaped(words)}</p>" for n, words in self._notes())
+        shown = (f"<p><sup>{n}</sup> {escaped(self._notes[old])}</p>" for old, n in self._numbers.items())
+        return "".join(shown)
 
     def text(self) -> str:
         """The notes, a line each, or nothing."""
-        return "\n".join(f"[{n}] {words}" for n, words in self._notes())
-
-    def _notes(self) -> list[tuple[int, str]]:
-        return [(new, plain(self._texts[old])) for old, new in self._numbers.items()]
+        return "\n".join(f"[{n}] {self._notes[old]}" for old, n in self._numbers.items())
 
 
 # --- single values -----------------------------------------------------------------------------------------
 
 
 def _line(text: str) -> str:
-    return harmless(tidy_line(replace_marks(text[:4_000], "")), "")
+    return harmless(tidy_line(without_references(text[:MAX_LINE])), "").strip()
 
 
 def _lines(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -180,7 +195,7 @@ def _within_bounds(summary: Summary) -> Summary:
         markdown = bounded(section.markdown)[:left]
         kept.append(Section(_line(section.heading)[:300], markdown))
         left -= len(markdown)
-    notes = tuple((label, text[:4_000]) for label, text in summary.footnotes[:200])
+    notes = tuple((label, text[:MAX_LINE]) for label, text in summary.footnotes[:200])
     return replace(summary, lead=lead, sections=tuple(kept), footnotes=notes)
 
 
@@ -189,8 +204,3 @@ def _shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit].rsplit(' ', 1)[0].rstrip(' ,;:.')}…"
-
-
-def _shortened_markdown(markdown: str) -> str:
-    """The lead for the brief: as it is, or its plain words where it is far too long."""
-    return markdown if len(markdown) <= MAX_LEAD else _shortened(plain(markdown), MAX_LEAD)

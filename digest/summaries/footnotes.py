@@ -41,17 +41,31 @@ def mark_of(number: int) -> str:
 
 def replace_marks(text: str, form: str) -> str:
     """The text with each mark in another form: ``form`` holds ``{}`` for the number, or is empty."""
-    return _MARK.sub(lambda m: form.format(int(m[1].translate(_LOWERED))), text)
+    return _MARK.sub(lambda m: form.format(_number(m)), text)
+
+
+def renumbered(text: str, numbers: dict[int, int]) -> str:
+    """The text with each mark's number looked up in ``numbers``; a mark that is not there is dropped."""
+    return _MARK.sub(lambda m: mark_of(numbers[n]) if (n := _number(m)) in numbers else "", text)
 
 
 def numbers_in(text: str) -> list[int]:
     """The numbers of the marks in a text, in order, each once."""
-    return list(dict.fromkeys(int(m[1].translate(_LOWERED)) for m in _MARK.finditer(text)))
+    return list(dict.fromkeys(_number(m) for m in _MARK.finditer(text)))
+
+
+def _number(mark: re.Match[str]) -> int:
+    return int(mark[1].translate(_LOWERED))
+
+
+def without_references(text: str) -> str:
+    """Plain words without what a parser of footnotes would take for a reference."""
+    return _REFERENCE.sub("", text)
 
 
 def without_remains(text: str) -> str:
-    """The text with nothing left that looks like a footnote's markup."""
-    return _REMAINS.sub("[", _REFERENCE.sub("", text))
+    """The text with nothing left that begins like a footnote; tags in it stay whole."""
+    return _REMAINS.sub("[", text)
 
 
 def take_apart(body: str, *, first_line: int = 1) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -74,8 +88,12 @@ def take_apart(body: str, *, first_line: int = 1) -> tuple[str, tuple[tuple[str,
     numbers = _numbers(body, texts)
     body = _REFERENCE.sub(lambda m: mark_of(numbers[m[1]]) if m[1] in numbers else "", body)
     by_number = sorted((number, label) for label, number in numbers.items())
-    notes = ((str(n), replace_marks(without_remains(texts[label]), "")) for n, label in by_number)
-    return _REMAINS.sub("[", body), tuple(notes)
+    notes = ((str(n), _note_text(texts[label])) for n, label in by_number)
+    return without_remains(body), tuple(notes)
+
+
+def _note_text(text: str) -> str:
+    return without_remains(replace_marks(without_references(text), ""))
 
 
 def _numbers(body: str, texts: dict[str, str]) -> dict[str, int]:

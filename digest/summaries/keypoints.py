@@ -7,7 +7,7 @@ decided. The same summary always gives the same points, in the order of the text
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digest.summaries.markdown import Block
 
@@ -15,6 +15,7 @@ MAX_POINTS = 4
 PER_SECTION = 2
 _SHORT, _LONG = 40, 320  # characters of a sentence that can stand alone and still be read at a glance
 _TELLING = 2.0  # below it a sentence is only shown where a summary has hardly anything better
+_LABEL_LENGTH, _LABEL_WORDS = 30, 4  # of a section heading that can stand before a sentence
 
 _ABBREVIATION = re.compile(
     r"\b(?:Cllrs?|Coun|Mrs?|Ms|Dr|Prof|Rev|St|No|Nos|vs|approx|c|ca|e\.g|i\.e|etc|a\.m|p\.m|Co|Ltd|Jr|Sr"
@@ -22,7 +23,15 @@ _ABBREVIATION = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])(?P<mark>(?:⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?)[\"'”’)]*\s+(?=[\"'“‘(]?[^\W_])")
 _MONEY = re.compile(r"[£€$]\s?\d|\d\s?(?:million|billion|miliwn|biliwn)\b", re.IGNORECASE)
-_FIGURE = re.compile(r"(?<![\w.])\d[\d,.]*\s?(?:%|per cent|y cant|\w)", re.IGNORECASE)
+_MONTHS = (
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+    "|Ionawr|Chwefror|Mawrth|Ebrill|Mai|Mehefin|Gorffennaf|Awst|Medi|Hydref|Tachwedd|Rhagfyr"
+)
+_DATE = re.compile(
+    rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?\s)?(?:{_MONTHS})\b|\b(?:19|20)\d\d(?:[/–-]\d{{2,4}})?\b"
+    r"|\b\d{1,2}[.:]\d\d\s?(?:[ap]\.?m|y\.?[bh])\b"
+)
+_FIGURE = re.compile(r"\d")
 _CHANGE = re.compile(
     r"\b(?:from|o)\b[^.;]{0,60}\d[^.;]{0,60}\b(?:to|i|down to|up to)\b[^.;]{0,30}\d"
     r"|\b(?:rise|rises|rose|fall|falls|fell|grow|grew|double[ds]?|cut|cynyddu|gostwng)\b",
@@ -37,6 +46,7 @@ _LEANS_BACK = re.compile(
     r"(?:It|They|This|That|These|Those|He|She|However|But|And|Also|Both|Such|Another|In response"
     r"|Roedd hyn|Mae hyn|Ond)\b"
 )
+_POINTS_AWAY = re.compile(r"\b(?:these|those|the following|the above|as follows)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w{4,}|\d+")
 
 
@@ -56,16 +66,18 @@ class _Candidate:
     point: KeyPoint
 
 
-def key_points(sections: list[list[Block]], *, said: tuple[str, ...] = ()) -> tuple[KeyPoint, ...]:
-    """Up to four points from the blocks of each section; ``said`` is what the letter tells anyway.
+def key_points(
+    sections: list[tuple[str, tuple[Block, ...]]], *, said: tuple[str, ...] = ()
+) -> tuple[KeyPoint, ...]:
+    """Up to four points from sections (heading, blocks); ``said`` is what the letter tells anyway.
 
     At most two come from one section, and none that mostly repeats what is said or another point.
     A summary without figures and decisions gives the first sentences that can stand alone.
     """
     found = [
         candidate
-        for n, section in enumerate(sections)
-        for place, block in enumerate(section)
+        for n, (_, blocks) in enumerate(sections)
+        for place, block in enumerate(blocks)
         if (candidate := _best_of(block, section=n, place=place))
     ]
     telling = [candidate for candidate in found if candidate.score >= _TELLING]
@@ -74,7 +86,7 @@ def key_points(sections: list[list[Block]], *, said: tuple[str, ...] = ()) -> tu
     chosen: list[_Candidate] = []
     told = [_words(text) for text in said]
     for candidate in sorted(found, key=lambda c: (-c.score, c.section, c.place)):
-        words = _words(candidate.point.words)
+        words = _words(f"{candidate.point.label} {candidate.point.words}")
         is_crowded = sum(c.section == candidate.section for c in chosen) >= PER_SECTION
         if is_crowded or any(_overlap(words, other) > 0.6 for other in told):
             continue
@@ -82,7 +94,27 @@ def key_points(sections: list[list[Block]], *, said: tuple[str, ...] = ()) -> tu
         told.append(words)
         if len(chosen) == MAX_POINTS:
             break
-    return tuple(c.point for c in sorted(chosen, key=lambda c: (c.section, c.place)))
+    chosen.sort(key=lambda c: (c.section, c.place))
+    return _labelled(chosen, [heading for heading, _ in sections])
+
+
+def _labelled(chosen: list[_Candidate], headings: list[str]) -> tuple[KeyPoint, ...]:
+    """Points taken out of their section keep its heading, if short, so that "it" still means something."""
+    points: list[KeyPoint] = []
+    before = -1
+    for candidate in chosen:
+        heading = headings[candidate.section].rstrip(":") if candidate.section != before else ""
+        points.append(replace(candidate.point, label=_label(heading, candidate.point.label)))
+        before = candidate.section
+    return tuple(points)
+
+
+def _label(heading: str, label: str) -> str:
+    """ "Sea wall – Cost", or what of it is there and short enough to stand before a sentence."""
+    is_fit = len(heading) <= _LABEL_LENGTH and len(heading.split()) <= _LABEL_WORDS
+    parts = [heading if is_fit else "", label]
+    both = " – ".join(filter(None, parts))
+    return both if len(both) <= 2 * _LABEL_LENGTH else label
 
 
 def sentences(text: str) -> list[str]:
@@ -108,13 +140,15 @@ def _best_of(block: Block, *, section: int, place: int) -> _Candidate | None:
 
 def _score(sentence: str, *, has_label: bool) -> float:
     """How much a sentence tells: 0 or less means it should not stand alone."""
+    has_figure = bool(_FIGURE.search(_DATE.sub("", sentence)))
     score = 1.0
     score += 3 * bool(_MONEY.search(sentence))
-    score += 2 * bool(_CHANGE.search(sentence) and _FIGURE.search(sentence))
-    score += 1.5 * bool(_FIGURE.search(sentence))
+    score += 2 * bool(has_figure and _CHANGE.search(sentence))
+    score += 1.5 * has_figure
     score += 3 * bool(_DECIDED.search(sentence))
     score += 0.5 * has_label
     score -= 3 * bool(_LEANS_BACK.match(sentence) and not has_label)
+    score -= 3 * bool(_POINTS_AWAY.search(sentence))
     score -= 3 * sentence.endswith(":")
     score -= 2 * (len(sentence) < _SHORT)
     score -= 2 * (len(sentence) > _LONG)

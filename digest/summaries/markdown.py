@@ -6,6 +6,7 @@ is shown as text, images as their description, tables as lists, code as plain wo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -14,9 +15,9 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from digest.summaries.clean import defused, tidy
+from digest.summaries.clean import defused, free_standing, tidy
 from digest.summaries.fields import is_web_address
-from digest.summaries.footnotes import replace_marks, without_remains
+from digest.summaries.footnotes import replace_marks, without_references, without_remains
 
 TAGS = {"p", "ul", "ol", "li", "strong", "em", "a", "h4", "blockquote", "sup"}
 MAX_MARKDOWN = 100_000  # characters; what a file may hold, see body.py
@@ -24,6 +25,8 @@ MAX_LINE = 10_000
 # maxNesting: deeper structure is flattened; a letter shows three levels of list at most.
 _PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 12}).enable("table")
 _PARSER.validateLink = lambda url: True  # type: ignore[method-assign]  # bad links lose their address below
+# "Money: the fund…" without bold type: at most five words before the colon, and no sentence among them.
+_PLAIN_LABEL = re.compile(r"(?=[^:]{2,50}:)[^\W\d_][^\s:.;!?⁽]*(?: [^\s:.;!?⁽]+){0,4}:(?=\s)")
 
 
 def bounded(markdown: str) -> str:
@@ -36,42 +39,6 @@ def bounded(markdown: str) -> str:
     return "\n".join(line if len(line) <= MAX_LINE else line[:MAX_LINE] + "…" for line in text.split("\n"))
 
 
-def html_of(markdown: str) -> str:
-    """Sanitised HTML of a Markdown text; footnote marks are ``<sup>1</sup>``."""
-    tokens = list(_simple(_PARSER.parse(bounded(markdown))))
-    rendered = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    clean = nh3.clean(
-        rendered, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https"}, url_relative="deny",
-        link_rel=None,
-    )  # fmt: skip
-    return harmless(clean, "<sup>{}</sup>").strip()
-
-
-def text_of(markdown: str) -> str:
-    """Plain text of a Markdown text: a line per paragraph or bullet; footnote marks are ``[1]``."""
-    return harmless("\n".join(_lines(list(_simple(_PARSER.parse(bounded(markdown)))))).strip("\n"), "[{}]")
-
-
-def plain(markdown: str) -> str:
-    """The words alone on one line: no markup, no footnote marks, no addresses of links."""
-    tokens = _simple(_PARSER.parse(bounded(markdown)))
-    words = (inline_text(t, with_links=False) for t in tokens if t.type == "inline")
-    return harmless(" ".join(" ".join(words).split()), "")
-
-
-def harmless(text: str, form: str) -> str:
-    """Ready output with its marks in ``form``, and nothing that a template or footnote could be made of."""
-    return defused(replace_marks(without_remains(tidy(text)), form))
-
-
-def escaped(text: str) -> str:
-    """Plain text for HTML."""
-    return harmless(escape(text, quote=False), "<sup>{}</sup>")
-
-
-# --- tokens ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Block:
     """One paragraph or list item: its bold start ("Money") or "", and the other words, marks left in."""
@@ -80,15 +47,69 @@ class Block:
     words: str
 
 
-def blocks(markdown: str) -> Iterator[Block]:
-    """Paragraphs and list items in order, without headings: what key points are chosen from."""
-    for token in _simple(_PARSER.parse(bounded(markdown))):
-        if token.type == "inline" and not token.meta.get("is_heading"):
-            words = " ".join(inline_text(token, with_links=False).split())
-            label = _label(token)
-            if words.startswith(label):
-                words = words[len(label) :].lstrip(" :–—-")
-            yield Block(label.rstrip(" :–—-"), words)
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One Markdown text in every form, footnote marks left in: ``harmless`` gives the forms to show.
+
+    ``words`` is all of it on one line, ``blocks`` its paragraphs and list items without headings.
+    """
+
+    html: str
+    text: str
+    words: str
+    blocks: tuple[Block, ...]
+
+
+def rendered(markdown: str) -> Rendered:
+    """The text parsed once and given in every form."""
+    tokens = list(_simple(_PARSER.parse(bounded(markdown))))
+    inline = [token for token in tokens if token.type == "inline"]
+    return Rendered(
+        html=_sanitised(_PARSER.renderer.render(tokens, _PARSER.options, {})),
+        text="\n".join(_lines(tokens)).strip("\n"),
+        words=" ".join(" ".join(inline_text(token, with_links=False) for token in inline).split()),
+        blocks=tuple(_block(token) for token in inline if not token.meta.get("is_heading")),
+    )
+
+
+def _sanitised(html: str) -> str:
+    """The renderer escapes and knows no other tags; this holds even if it should ever fail."""
+    clean = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https"},
+        url_relative="deny",
+        link_rel=None,
+    )
+    return clean.replace("&nbsp;", "\u00a0").strip()  # the only name it writes that XML does not know
+
+
+def plain(markdown: str) -> str:
+    """The words alone on one line: no markup, no footnote marks, no addresses of links."""
+    return harmless(rendered(markdown).words, "")
+
+
+def harmless(text: str, form: str) -> str:
+    """Ready output with its marks in ``form``, and nothing that a template or footnote could be made of."""
+    return defused(without_remains(replace_marks(text, form)))
+
+
+def escaped(text: str) -> str:
+    """Plain text for HTML, its marks left in."""
+    return free_standing(escape(text, quote=False))
+
+
+# --- tokens ------------------------------------------------------------------------------------------
+
+
+def _block(token: Token) -> Block:
+    words = " ".join(inline_text(token, with_links=False).split())
+    plain_label = _PLAIN_LABEL.match(words)
+    label = _label(token) or (plain_label[0] if plain_label else "")
+    if words.startswith(label):
+        words = words[len(label) :].lstrip(" :–—-")
+    return Block(label.rstrip(" :–—-"), words)
 
 
 def _label(token: Token) -> str:
@@ -164,19 +185,24 @@ def _simple_children(children: list[Token]) -> Iterator[Token]:
             if is_kept:
                 yield child
         elif child.type == "image":
-            yield Token("text", "", 0, content=inline_text(child, with_links=False) or child.content)
-        elif child.type == "code_inline":
-            yield Token("text", "", 0, content=child.content)
+            yield _words(inline_text(child, with_links=False) or child.content)
+        elif child.type in ("text", "code_inline"):
+            yield _words(child.content)
         elif child.type == "hardbreak":
             yield Token("softbreak", "br", 0)
         else:
             yield child
 
 
+def _words(text: str) -> Token:
+    """A text token cleaned once more: entities (``&#8238;``) have only now become characters."""
+    return Token("text", "", 0, content=free_standing(without_references(tidy(text))))
+
+
 def _paragraph(text: str) -> Iterator[Token]:
-    words = " ".join(text.split())
+    words = _words(" ".join(text.split()))
     yield Token("paragraph_open", "p", 1, block=True)
-    yield Token("inline", "", 0, content=words, children=[Token("text", "", 0, content=words)], block=True)
+    yield Token("inline", "", 0, content=words.content, children=[words], block=True)
     yield Token("paragraph_close", "p", -1, block=True)
 
 

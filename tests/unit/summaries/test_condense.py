@@ -64,13 +64,14 @@ def test_brief_has_the_lead_and_the_most_telling_sentences_in_the_order_of_the_t
     )
     assert c.brief_html == (
         "<p>The committee looked at <strong>money</strong>.</p><ul>"
-        "<li><strong>Deficit:</strong> It stood at £43 million and is expected to reach £63 million.</li>"
-        "<li>The plan was endorsed and goes to the cabinet in October.</li></ul>"
+        "<li><strong>Money – Deficit:</strong> It stood at £43 million and is expected to reach £63 million."
+        "</li>"
+        "<li><strong>Plan:</strong> The plan was endorsed and goes to the cabinet in October.</li></ul>"
     )
     assert c.brief_text == (
         "The committee looked at money.\n\n"
-        "- Deficit: It stood at £43 million and is expected to reach £63 million.\n"
-        "- The plan was endorsed and goes to the cabinet in October."
+        "- Money – Deficit: It stood at £43 million and is expected to reach £63 million.\n"
+        "- Plan: The plan was endorsed and goes to the cabinet in October."
     )
 
 
@@ -92,6 +93,41 @@ def test_a_key_point_does_not_repeat_the_lead_or_a_decision() -> None:
     assert condense(summary(said, other)).brief_html.count("library roofs") == 1
     by_decision = condense(summary("Lead.", other, decisions=(Decision(said),)))
     assert "library roofs" not in by_decision.brief_html
+
+
+def test_a_short_heading_goes_before_the_first_point_of_its_section() -> None:
+    bus = section(
+        "It was full.\n\nThe cabinet set aside £48,000 to keep it.\n\nRoute 9 costs £2.", "Saturday bus"
+    )
+    long = section("A wall costs £4 million.", "What the members of the committee said about it")
+    assert condense(summary("Lead.", bus, long)).brief_text.split("\n")[2:] == [
+        "- Saturday bus: The cabinet set aside £48,000 to keep it.",
+        "- Route 9 costs £2.",
+        "- A wall costs £4 million.",
+    ]
+
+
+def test_a_label_without_bold_type_is_a_label_too() -> None:
+    text = (
+        "- Waiting times: They fell. The average went from 156 hours to 10 hours.\n\nThe end of it all: no."
+    )
+    assert (
+        "<strong>Money – Waiting times:</strong> The average went"
+        in condense(summary("Lead.", section(text))).brief_html
+    )
+
+
+def test_a_date_is_no_figure_and_a_sentence_that_points_elsewhere_is_no_point() -> None:
+    c = condense(
+        summary(
+            "Lead.",
+            section("The committee met again on 3 September 2025 in the town hall at 6.00 pm, as ever.", "A"),
+            section("The committee agreed to add these subjects to the programme for 2025/26.", "B"),
+            section("Some 481 assessments were still open when the report was written.", "C"),
+            section("The board approved a wall along the harbour for £2 million.", "D"),
+        )
+    )
+    assert [line[:3] for line in c.brief_text.split("\n")[2:]] == ["- C", "- D"]
 
 
 def test_full_has_every_section_under_its_heading() -> None:
@@ -244,6 +280,8 @@ markdown = st.lists(
 
 @given(markdown, markdown, markdown)
 @example("[^", "&#91;^1]", "[[^^")
+@example("*[^a*b]", "a&nbsp;b \\[^1] {&#123;", "{⁽¹⁾{ [⁽¹⁾^x]")
+@example("\u0338a", "*\u0338*", "**b**&#x338;")
 def test_any_markdown_comes_out_harmless_and_always_the_same(lead: str, text: str, note: str) -> None:
     s = summary(lead, Section(text[:40], text), footnotes=(("1", note),), questions=(note,))
     c = condense(s)
