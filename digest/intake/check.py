@@ -8,7 +8,7 @@ from typing import Any
 from digest.errors import FeedError, IntakeError
 from digest.intake.dates import zone
 from digest.intake.parse import parse
-from digest.model import ParsedFeed, RawFeed, Sighting
+from digest.model import ParsedFeed, RawFeed, Sighting, Webcast
 
 
 def check_document(
@@ -40,12 +40,27 @@ def error_document(error: IntakeError) -> dict[str, Any]:
 
 def parsed_document(parsed: ParsedFeed, *, timezone: str) -> dict[str, Any]:
     """The document of a feed that was understood."""
-    return {
+    found: dict[str, Any] = {
         "dialect": parsed.dialect,
         "meetings": [_meeting(s, timezone) for s in parsed.sightings],
         "not_meetings": [{"guid": n.guid, "title": n.title, "why": n.why} for n in parsed.not_meetings],
         "error": None,
-        "is_partial": parsed.is_partial,
+    }
+    if parsed.is_partial:
+        found["is_partial"] = True
+    if parsed.webcasts:
+        found["webcasts"] = [_webcast(w, timezone) for w in parsed.webcasts]
+    return found
+
+
+def _webcast(webcast: Webcast, timezone: str) -> dict[str, Any]:
+    local = webcast.starts_at.astimezone(zone(timezone)) if webcast.starts_at else None
+    return {
+        "guid": webcast.guid,
+        "title": webcast.title,
+        "url": webcast.url,
+        "meeting_url": webcast.meeting_url,
+        "starts_at": local.isoformat() if local else None,
     }
 
 

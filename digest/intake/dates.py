@@ -48,22 +48,27 @@ def _either(words: dict[str, int]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-_WEEKDAY = rf"(?:(?P<weekday>(?:(?:dydd|nos|ddydd)\s)?(?:{_either(_WEEKDAYS)}))\b\.?,?\s{{0,3}}(?:the\s)?)?"
+# Looked for backwards from a date: a search for it at every place of a text would cost four times as much.
+_WEEKDAY_BEFORE = re.compile(
+    rf"(?<!\w)(?:(?:dydd|nos|ddydd)\s)?(?P<weekday>{_either(_WEEKDAYS)})\b\.?,?\s{{0,3}}(?:the\s)?$",
+    re.IGNORECASE,
+)
+_WEEKDAY_CHARS = 24
 _ORDINAL = r"(?:st|nd|rd|th|af|ail|il|ydd|edd|ed|fed|eg|ain)?"
 _SEP = r"[\s,.]{1,3}"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # Wednesday, 3rd (of) September, 2025; 14 Dec 26; 8fed Rhagfyr 2026; year optional
-        rf"(?<![\w/]){_WEEKDAY}(?P<day>\d{{1,2}}){_ORDINAL}(?:\s?[-/]\s?|\s{{0,3}}(?:of\s|o\s)?)(?P<month>{_either(_MONTHS)})\b\.?"
+        rf"(?<![\w/])(?P<day>\d{{1,2}}){_ORDINAL}(?:\s?[-/]\s?|\s{{0,3}}(?:of\s|o\s)?)(?P<month>{_either(_MONTHS)})\b\.?"
         rf"(?:(?:{_SEP}|\s?[-/]\s?)(?P<year>(?:19|20)\d\d)\b)?",
         # Tuesday, September 3rd, 2025; Dec 7 2026
-        rf"(?<![\w/]){_WEEKDAY}(?P<month>{_either(_MONTHS)})\b\.?\s{{1,2}}(?P<day>\d{{1,2}}){_ORDINAL}\b(?![:.]\d)"
+        rf"(?<![\w/])(?P<month>{_either(_MONTHS)})\b\.?\s{{1,2}}(?P<day>\d{{1,2}}){_ORDINAL}\b(?![:.]\d)"
         rf"(?:{_SEP}(?P<year>(?:19|20)\d\d)\b)?",
         # 2026-12-01, 2026/12/01
-        rf"(?<![\w/]){_WEEKDAY}(?P<year>(?:19|20)\d\d)(?P<sep>[-/.])(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})(?!\d)",
+        r"(?<![\w/])(?P<year>(?:19|20)\d\d)(?P<sep>[-/.])(?P<month>\d{1,2})(?P=sep)(?P<day>\d{1,2})(?!\d)",
         # 08/12/2026, 8.12.2026, 8-12-26: which is the day depends on the country
-        rf"(?<![\w/.]){_WEEKDAY}(?P<first>\d{{1,2}})(?P<sep>[-/.])(?P<second>\d{{1,2}})(?P=sep)(?P<year>(?:19|20)\d\d|\d\d)(?![\d/])",
+        r"(?<![\w/.])(?P<first>\d{1,2})(?P<sep>[-/.])(?P<second>\d{1,2})(?P=sep)(?P<year>(?:19|20)\d\d|\d\d)(?![\d/])",
     )
 )
 
@@ -141,12 +146,15 @@ def to_utc(day: date, at: time, timezone_name: str, *, offset_s: int | None = No
 def find_when(text: str, *, country: str, near: date | None = None) -> When | None:
     """The first date of ``text`` with its time, or None. ``near``: the publication, for a missing year."""
     text = text[:MAX_CHARS]
-    found = [w for p in _DATES if (w := _first(p, text, country, near)) is not None]
-    if not found:
-        return None
-    # A date with a year is worth more than an earlier one without ("the 5 May Group ... 3 June 2026").
-    best = min(found, key=lambda w: (not w.has_year, w.start, w.start - w.end))
-    return _with_time(text, best)
+    best = None
+    for pattern in _DATES:
+        found = _first(pattern, text, country, near)
+        # A date with a year is worth more than one without ("the 5 May Group ... 3 June 2026").
+        if found is not None and (best is None or found.has_year):
+            best = found
+            if found.has_year:
+                break
+    return _with_time(text, best) if best else None
 
 
 def find_time(text: str) -> time | None:
@@ -176,7 +184,7 @@ def _when(match: re.Match[str], country: str, near: date | None) -> When | None:
         day = int(groups["day"])
         name = groups["month"].lower()
         month = int(name) if name.isdigit() else _MONTHS[name]
-    weekday = _weekday(groups.get("weekday"))
+    weekday, start = _weekday_before(match.string, match.start())
     given = groups.get("year")
     if given is None:
         found = _nearest(day, month, weekday, near)
@@ -185,8 +193,8 @@ def _when(match: re.Match[str], country: str, near: date | None) -> When | None:
     if found is None:
         return None
     if weekday is not None and found.weekday() != weekday:
-        doubts.append(f"“{match[0].strip()}” is not that day of the week")
-    return When(found, None, match.start(), match.end(), given is not None, doubts=tuple(doubts))
+        doubts.append(f"“{match.string[start : match.end()]}” is not that day of the week")
+    return When(found, None, start, match.end(), given is not None, doubts=tuple(doubts))
 
 
 def _in_order(first: int, second: int, country: str, doubts: list[str]) -> tuple[int, int]:
@@ -197,8 +205,11 @@ def _in_order(first: int, second: int, country: str, doubts: list[str]) -> tuple
     return day, month
 
 
-def _weekday(name: str | None) -> int | None:
-    return _WEEKDAYS[name.lower().split()[-1]] if name else None
+def _weekday_before(text: str, start: int) -> tuple[int | None, int]:
+    """The day of the week named right before a date, and where the whole then starts."""
+    offset = max(0, start - _WEEKDAY_CHARS)
+    match = _WEEKDAY_BEFORE.search(text[offset:start])
+    return (_WEEKDAYS[match["weekday"].lower()], offset + match.start()) if match else (None, start)
 
 
 def _day(year: int, month: int, day: int) -> date | None:
@@ -289,6 +300,13 @@ _PUBLISHED_TIME = re.compile(
 )
 
 
+# The usual form, read without the search for all others.
+_RFC_822 = re.compile(
+    r"(?:[A-Za-z]{3}, )?(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d{4})"
+    r" (\d\d):([0-5]\d):([0-5]\d) (GMT|UT|UTC|Z|BST|[+-]\d{4})"
+)
+
+
 def published(text: str | None, *, timezone: str, country: str) -> datetime | None:
     """The instant an item says it was published (or, on some platforms, meets): RFC 822, ISO 8601 or loose.
 
@@ -297,6 +315,13 @@ def published(text: str | None, *, timezone: str, country: str) -> datetime | No
     if not text:
         return None
     text = text[:200].strip()
+    if fast := _RFC_822.fullmatch(text):
+        found = _day(int(fast[3]), _MONTHS[fast[2].lower()], int(fast[1]))
+        if found is not None and fast[4] < "24":
+            at = datetime(
+                found.year, found.month, found.day, int(fast[4]), int(fast[5]), int(fast[6]), tzinfo=UTC
+            )
+            return at - timedelta(seconds=_offset(fast[7]) or 0)
     when = next((w for p in _DATES if (w := _first(p, text, country, None)) is not None), None)
     if when is None:
         return None

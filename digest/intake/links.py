@@ -70,9 +70,19 @@ def clean_link(link: str | None, *, base: str, hosts: frozenset[str]) -> str | N
     scheme = parts.scheme
     if scheme == "http" and base.startswith("https:") and port in (None, 80):
         scheme, port = "https", None
-    default = {"http": 80, "https": 443}[scheme]
-    netloc = host if port in (None, default) else f"{host}:{port}"
+    if port not in (None, 80, 443) and (host, port) != _place(base):
+        return None
+    netloc = host if port in (None, {"http": 80, "https": 443}[scheme]) else f"{host}:{port}"
     return urlunsplit((scheme, netloc, parts.path or "/", parts.query, parts.fragment))
+
+
+def _place(base: str) -> tuple[str, int | None]:
+    """Host and port of the feed itself: a council's site on an odd port may link to itself."""
+    try:
+        parts = urlsplit(base)
+        return (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return "", None
 
 
 def query_of(url: str | None) -> dict[str, str]:

@@ -30,7 +30,7 @@ def parse(
     Raises: FeedError with a kind of ``digest feed check``; twice gives the same.
     """
     body = guard(raw.body, content_type=raw.headers.get("content-type"), max_bytes=max_bytes)
-    document = document_of(body, raw)
+    document = document_of(body)
     _refuse_apology(document)
     where = Where(
         url=raw.final_url or raw.url,
@@ -53,6 +53,7 @@ def parse(
         is_partial=document.is_partial or len(reading.sightings) > MAX_SIGHTINGS,
         ttl_s=document.ttl_s,
         skip_hours=document.skip_hours,
+        webcasts=reading.webcasts,
     )
 
 

@@ -6,16 +6,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from digest.intake.items import Document, Where
-from digest.model import MeetingStatus, NotMeeting, Sighting
+from digest.intake.items import Document, Item, Where
+from digest.model import MeetingStatus, NotMeeting, Sighting, Webcast
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Sightings in document order of their first item, and what is no meeting."""
+    """Sightings in document order of their first item, what is no meeting, and webcasts of meetings."""
 
     sightings: tuple[Sighting, ...]
     not_meetings: tuple[NotMeeting, ...] = ()
+    webcasts: tuple[Webcast, ...] = ()
+
+    @classmethod
+    def of(cls, found: Iterable[Sighting | NotMeeting]) -> Reading:
+        """Both kinds told apart, each in document order."""
+        found = tuple(found)
+        return cls(
+            tuple(f for f in found if isinstance(f, Sighting)),
+            tuple(f for f in found if isinstance(f, NotMeeting)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,21 @@ class Part:
     def at(self) -> datetime | None:
         """When this item was said."""
         return self.stamp or self.sighting.published_at
+
+
+def read_items(
+    items: Iterable[Item], where: Where, understand: Callable[[Item, Where], Part | NotMeeting | None]
+) -> Reading:
+    """Each item understood on its own, then the items of one meeting put together."""
+    parts: list[Part] = []
+    others: list[NotMeeting] = []
+    for item in items:
+        found = understand(item, where)
+        if isinstance(found, Part):
+            parts.append(found)
+        elif found is not None:
+            others.append(found)
+    return Reading(merged(parts), tuple(others))
 
 
 def merged(parts: Iterable[Part]) -> tuple[Sighting, ...]:

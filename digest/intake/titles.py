@@ -77,6 +77,7 @@ _STATUS_WORDS = {
     "re-arranged": MeetingStatus.SCHEDULED,
 }
 _W = "|".join(re.escape(w) for w in sorted(_STATUS_WORDS, key=len, reverse=True))
+_ANY_STATUS = re.compile(_W, re.IGNORECASE)
 _SAY = r"(?:(?:this\s)?(?:meeting\s)?(?:has\sbeen\s|is\s|was\s|now\s)*)"
 _TAIL = r"(?:\s(?:meeting|notice|until\s[^()]{1,60}|to\s[^()]{1,60}|due\sto\s[^()]{1,80}|by\s[^()]{1,60}))?"
 _IN_BRACKETS = re.compile(
@@ -101,12 +102,17 @@ _NOTE = re.compile(
 )
 
 
+_ANY_NOTE = re.compile(r"[(\[]|note\b|new\b|revised|amended|change", re.IGNORECASE)
+
+
 def take_status(text: str) -> tuple[str, MeetingStatus | None]:
     """The text without its status words, and the status they name.
 
     A word counts in brackets, between stars, in capitals, or set off at either end; a committee that is
     called "Cancelled Debts Panel" keeps its name.
     """
+    if not _ANY_STATUS.search(text):
+        return text, None
     for pattern in (_IN_BRACKETS, _IN_STARS, _AT_START, _AT_END, _IN_CAPITALS):
         match = pattern.search(text)
         if match is None:
@@ -118,7 +124,9 @@ def take_status(text: str) -> tuple[str, MeetingStatus | None]:
 
 def without_notes(text: str) -> str:
     """The text without asides on a new time, date, venue or form ("(NEW TIME)", "(hybrid)")."""
-    return _NOTE.sub("", text).strip(" ,;:-–—") if text else text
+    if not _ANY_NOTE.search(text):
+        return text
+    return _NOTE.sub("", text).strip(" ,;:-–—")
 
 
 _MEETING_TAIL = re.compile(r"\s+(?:business\s|regular\s|special\s)?meetings?$", re.IGNORECASE)

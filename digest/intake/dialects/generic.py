@@ -1,17 +1,30 @@
-"""Any other RSS or Atom feed: a meeting is what gives a date of its own, in the title or the text.
+"""Any other RSS, RDF or Atom feed, and what blogs, town councils and event calendars make of it.
 
-The publication date is never taken for the meeting's. What has no date is kept as seen and said so.
+A meeting is what names a body that meets and gives a date of its own: in an event element (mod_event),
+in the title, else in the text. The publication date is never taken for the meeting's. What has no date
+or names no body is kept as seen, with the reason.
 """
 
 from __future__ import annotations
 
+from datetime import time
+
 from digest.intake.dates import When, find_when, published
 from digest.intake.items import Document, Item, Where
 from digest.intake.links import clean_link
-from digest.intake.reading import Dialect, Part, Reading, identity_of, merged
-from digest.intake.titles import committee_of, document_kind, plain, take_status, without_meeting
-from digest.model import Document as Paper
+from digest.intake.names import bare, is_about_a_meeting, names_a_body
+from digest.intake.papers import papers
+from digest.intake.reading import Dialect, Part, Reading, identity_of, read_items
+from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
+
+_START_FIELDS = ("startdate", "dtstart", "start", "starts", "eventdate", "event-date", "start-date")
+_STATUS = {
+    "confirmed": MeetingStatus.SCHEDULED, "scheduled": MeetingStatus.SCHEDULED,
+    "cancelled": MeetingStatus.CANCELLED, "canceled": MeetingStatus.CANCELLED,
+    "postponed": MeetingStatus.POSTPONED, "tentative": MeetingStatus.PROVISIONAL,
+    "provisional": MeetingStatus.PROVISIONAL, "held": MeetingStatus.HELD,
+}  # fmt: skip
 
 
 def claims(document: Document, where: Where) -> int:
@@ -21,72 +34,78 @@ def claims(document: Document, where: Where) -> int:
 
 def read(document: Document, where: Where) -> Reading:
     """Meetings by their dates."""
-    parts: list[Part] = []
-    others: list[NotMeeting] = []
-    for item in document.items:
-        found = meeting_or_not(item, where)
-        if isinstance(found, Part):
-            parts.append(found)
-        elif found is not None:
-            others.append(found)
-    return Reading(merged(parts), tuple(others))
+    return read_items(document.items, where, meeting_or_not)
 
 
 def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
     """One item as understood; None for an empty one."""
-    title = plain(item.title)
     text = plain(item.content or item.summary, limit=2_000)
-    title = title or plain(text)
+    title = plain(item.title) or plain(text)
     guid = plain(item.guid, limit=500) or None
     if not title and not item.link:
         return None
-    said = published(item.published or item.updated, timezone=where.timezone, country=where.country)
+    if (kind := plain(item.field("type"))) and not is_about_a_meeting(kind):
+        return NotMeeting(guid, title, f"{kind.lower()}_event")
+    said = published(item.updated or item.published, timezone=where.timezone, country=where.country)
     near = (said or where.as_of).date()
-    when = find_when(title, country=where.country, near=near)
-    if when is not None:
-        return _part(item, title, title[: when.start], title[when.end :], when, guid, where)
-    when = find_when(text, country=where.country, near=near)
+    event = next((when for name in _START_FIELDS if (when := _event(item.field(name), where))), None)
+    in_title = find_when(title, country=where.country, near=near)
+    when = event or in_title or find_when(text, country=where.country, near=near)
     if when is None:
         return NotMeeting(guid, title, "unrecognised: no date of a meeting in title or text")
-    return _part(item, title, title, "", when, guid, where)
+    before, after = (title[: in_title.start], title[in_title.end :]) if in_title else (title, "")
+    committee, status = _committee(before, after)
+    is_meeting = bool(event and kind) or is_about_a_meeting(title)
+    if not is_meeting or not committee:
+        return NotMeeting(guid, title, "community_event: no council body is named")
+    given = _STATUS.get(item.field("status").strip().lower())
+    return Part(
+        _sighting(item, title, committee, when, guid, where),
+        _identity(item, guid, committee, when),
+        given or status or _told_in(text),
+    )
 
 
-def _part(
-    item: Item, title: str, before: str, after: str, when: When, guid: str | None, where: Where
-) -> Part:
+def _told_in(text: str) -> MeetingStatus | None:
+    """A status that only the text says, in so many words at its start."""
+    return take_status(text[:80].partition(".")[0])[1]
+
+
+def _event(text: str, where: Where) -> When | None:
+    return find_when(text, country=where.country) if text else None
+
+
+def _committee(before: str, after: str) -> tuple[str, MeetingStatus | None]:
+    """The body beside the date: before it, unless only what follows names one."""
     before, first = take_status(before.strip(" ,;:-–—"))
     after, second = take_status(after.strip(" ,;:-–—"))
-    committee = without_meeting(committee_of(before) or committee_of(after))
-    status = first or second
-    starts_at = when.instant(where.timezone)
-    link = clean_link(item.link, base=where.url, hosts=where.hosts)
-    sighting = Sighting(
+    before, after = bare(committee_of(before)), bare(committee_of(after))
+    name = after if after and names_a_body(after) and not names_a_body(before) else before or after
+    return name, first or second
+
+
+def _sighting(item: Item, title: str, committee: str, when: When, guid: str | None, where: Where) -> Sighting:
+    said = published(item.updated or item.published, timezone=where.timezone, country=where.country)
+    return Sighting(
         committee=committee,
         title=title,
-        starts_at=starts_at,
+        starts_at=when.instant(where.timezone),
         starts_on=when.day,
-        status=status or MeetingStatus.SCHEDULED,
-        url=link,
+        status=MeetingStatus.SCHEDULED,
+        url=clean_link(item.link, base=where.url, hosts=where.hosts),
         guid=guid,
         documents=papers(item, where),
-        published_at=published(
-            item.published or item.updated, timezone=where.timezone, country=where.country
-        ),
+        venue=plain(item.field("location")) or None,
+        published_at=said,
         doubts=when.doubts,
+        says_status=True,
     )
-    identity = guid or link or identity_of(name_key(committee), when.day, starts_at, None)
-    return Part(sighting, f"{identity}|{name_key(committee)}", status)
 
 
-def papers(item: Item, where: Where) -> tuple[Paper, ...]:
-    """Enclosures on the council's hosts, by kind."""
-    found = []
-    for link in item.links:
-        url = clean_link(link.href, base=where.url, hosts=where.hosts) if link.rel == "enclosure" else None
-        if url is not None:
-            title = link.title or plain(url.rpartition("/")[2])
-            found.append(Paper(document_kind(title, url), title, url))
-    return tuple(found)
+def _identity(item: Item, guid: str | None, committee: str, when: When) -> str:
+    """Reused and changing guids do not matter: committee and time say which items are one meeting."""
+    at = f"{when.day}T{when.time}" if when.time not in (None, time(0)) else str(when.day)
+    return f"{name_key(committee)}|{at}" if committee else identity_of("", when.day, None, guid or item.link)
 
 
 DIALECT = Dialect("generic", claims, read)

@@ -8,13 +8,14 @@ says on which side of the date the committee stands. Issues, decisions, plans an
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from digest.intake.dates import When, find_when, published
 from digest.intake.items import Document, Item, Where
 from digest.intake.links import clean_link, host_of, page_of, query_of
-from digest.intake.reading import Dialect, Part, Reading, identity_of, merged
+from digest.intake.reading import Dialect, Part, Reading, identity_of, read_items
 from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
 
@@ -29,7 +30,8 @@ _OTHER_PAGES = {
     "mgepetitiondisplay.aspx": "epetition", "mgepetitionlistdisplay.aspx": "epetition",
     "mgconsultationdisplay.aspx": "consultation", "mgconsultationlistdisplay.aspx": "consultation",
     "mguserinfo.aspx": "person", "mgoutsidebodydetails.aspx": "outside_body",
-    "mgelectionresults.aspx": "election", "mgelectionareares.aspx": "election", "mgelectionareadetails.aspx": "election",
+    "mgelectionresults.aspx": "election", "mgelectionareares.aspx": "election",
+    "mgelectionareadetails.aspx": "election",
 }  # fmt: skip
 _WHO = r"^(?:key\s|officer\s|delegated\s|executive\s|individual\s)*"
 _OTHER_EVENTS = tuple(
@@ -91,15 +93,7 @@ def claims(document: Document, where: Where) -> int:
 
 def read(document: Document, where: Where) -> Reading:
     """Meetings from publication events; what is no meeting with the reason."""
-    parts: list[Part] = []
-    others: list[NotMeeting] = []
-    for item in document.items:
-        found = _item(item, where)
-        if isinstance(found, Part):
-            parts.append(found)
-        elif found is not None:
-            others.append(found)
-    return Reading(merged(parts), tuple(others))
+    return read_items(document.items, where, _item)
 
 
 def _item(item: Item, where: Where) -> Part | NotMeeting | None:
@@ -193,7 +187,7 @@ class Understood:
 
 
 @lru_cache(maxsize=4_096)
-def understand(title: str, *, country: str, near: object) -> Understood:
+def understand(title: str, *, country: str, near: date) -> Understood:
     """Find the date, then the committee beside it; never split on commas or hyphens."""
     title, lead = _lead_status(title)
     match = _EVENT.match(title)
@@ -204,7 +198,7 @@ def understand(title: str, *, country: str, near: object) -> Understood:
         event, status = _EVENTS[kind]
         rest = title[match.end() :]
     status = lead or status
-    when = find_when(rest, country=country, near=near)  # type: ignore[arg-type]
+    when = find_when(rest, country=country, near=near)
     if when is None:
         rest, marked = take_status(_MEETING_OF.sub("", rest))
         return Understood(committee_of(rest), event, marked or status, None, "")

@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from digest.errors import FeedError
-from digest.intake.dialects import generic, moderngov
+from digest.intake.dialects import (
+    civicplus,
+    cmis,
+    escribe,
+    foi,
+    generic,
+    granicus,
+    ical,
+    jsonfeed,
+    legistar,
+    moderngov,
+    moderngov_ws,
+    opencouncil,
+    primegov,
+    youtube,
+)
 from digest.intake.items import Document, Where
 from digest.intake.reading import Dialect
 
-DIALECTS: tuple[Dialect, ...] = (moderngov.DIALECT, generic.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    moderngov.DIALECT,
+    moderngov_ws.DIALECT,
+    legistar.DIALECT,
+    granicus.DIALECT,
+    civicplus.DIALECT,
+    opencouncil.DIALECT,
+    youtube.DIALECT,
+    foi.DIALECT,
+    jsonfeed.DIALECT,
+    ical.DIALECT,
+    primegov.DIALECT,
+    escribe.DIALECT,
+    cmis.DIALECT,
+    generic.DIALECT,
+)
 NAMES = tuple(d.name for d in DIALECTS)
 
 

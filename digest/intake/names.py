@@ -1,0 +1,55 @@
+"""Which words name a body that meets, and what is left of a title when its frills are off."""
+
+from __future__ import annotations
+
+import re
+
+# A news post or a town's calendar is a meeting's only if something that meets is named in it.
+_BODY = re.compile(
+    r"\b(?:councils?|cabinet|committees?|sub-?committees?|commissions?|commissioners|board|panel|executive|assembly|authority"
+    r"|forum|trustees|aldermen|supervisors|selectmen|parish\smeeting|town\smeeting|plenary|scrutiny|working\s(?:group|party)"
+    r"|task\s(?:group|force|and\sfinish)|hearing|tribunal|partnership|conference|caucus|senate|quorum|mayor's"
+    r"|cyngor|pwyllgor|is-bwyllgor|bwrdd|fforwm|cabined|gweithgor|συμβούλιο|επιτροπή|rat|ausschuss|conseil|consejo)\b",
+    re.IGNORECASE,
+)
+_MEETING = re.compile(
+    r"\b(?:meetings?|agendas?|minutes|agm|summons|cyfarfod|rhaglen|cofnodion|συνεδρίαση)\b", re.IGNORECASE
+)
+_COMMUNITY = re.compile(
+    r"\b(?:christmas|switch-?on|fireworks?|festival|fair|fete|market|carnival|concert|parade|remembrance|breakfast|bonfire"
+    r"|road\sclosures?|bin|recycl\w+|vacanc\w+|jobs?|recruitment|consultation|survey|volunteers?|holiday|bank\sholiday)\b",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(
+    r"^(?:(?:(?:public|formal)\s)?notice\sof|notice:?|(?:draft|approved|amended|revised|unconfirmed|unapproved)\s"
+    r"|agendas?|minutes|papers|documents|summons|supplement(?:ary)?(?:\sagenda)?|reports?|webcast|video|live(?:stream)?|watch|upcoming|next|new|invitation)"
+    r"(?:\s(?:and|&)\s(?:agenda|minutes|summons|papers|reports))?(?:\s(?:for|of|to|from|published|available|now|the|a|an|next|our|your))*\s*[:–—-]?\s+",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(
+    r"[\s:–—-]+(?:(?:draft|approved|regular|special|extraordinary|extra-ordinary|ordinary|annual|monthly|business|public|work(?:ing)?\ssession)\s)*"
+    r"(?:meetings?|agendas?|minutes|papers|packet|notice|summons|agm|work\ssession|study\ssession)"
+    r"(?:\s(?:and|&)\s(?:agenda|minutes|papers))?(?:\s(?:agenda|minutes|papers|packet|notice|published|now\savailable|available))*$",
+    re.IGNORECASE,
+)
+
+
+def names_a_body(text: str) -> bool:
+    """True where something that meets is named."""
+    return bool(_BODY.search(text))
+
+
+def is_about_a_meeting(text: str) -> bool:
+    """True where a title speaks of a meeting or its papers and not of a fair."""
+    return bool((_BODY.search(text) or _MEETING.search(text)) and not _COMMUNITY.search(text))
+
+
+def bare(name: str) -> str:
+    """The body alone: of "Agenda for the Full Council Meeting", of "City Council Business Meeting"."""
+    for _ in range(3):
+        name, before = _LEAD.sub("", name), name
+        shorter = _TAIL.sub("", name)
+        name = shorter if shorter.strip() else name
+        if name == before:
+            break
+    return name.strip(" ,;:–—-.")
