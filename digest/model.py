@@ -324,8 +324,25 @@ class NotMeeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Webcast:
+    """A video of a meeting that another feed names: by ``external_id``, else by committee and day."""
+
+    url: str
+    title: str
+    committee: str
+    starts_at: datetime | None
+    starts_on: date | None
+    guid: str | None = None
+    meeting_url: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """A feed as understood. ``is_partial``: truncated or capped, absence means nothing."""
+    """A feed as understood. ``is_partial``: truncated or capped, absence means nothing.
+
+    ``webcasts`` belong to meetings that are known or will be; they make none.
+    """
 
     dialect: str
     title: str
@@ -334,6 +351,7 @@ class ParsedFeed:
     is_partial: bool = False
     ttl_s: int | None = None
     skip_hours: frozenset[int] = frozenset()
+    webcasts: tuple[Webcast, ...] = ()
 
 
 # --- summaries -----------------------------------------------------------------------------------
