@@ -76,6 +76,12 @@ def _due_of(
     return due.last, due.merged
 
 
+def count_due(connection: Connection, due: Due) -> int:
+    """How many subscribers a run of that slot would plan now."""
+    upto = publications.last_seq(connection)
+    return deliveries.count_due(connection, PlanOf(0, due.schedule_id, due.slot_at, upto, 1))
+
+
 def open_due_runs(database: Database, *, now: datetime, rules: Rules) -> list[Run]:
     """Make the runs that are due. Twice, or by two processes at once, makes each once."""
     return [_open(database, due, now=now) for due in due_now(database, now=now, rules=rules)]

@@ -238,3 +238,21 @@ def standing(connection: Connection, run_id: int) -> dict[str, int]:
         text("SELECT state, count(*) FROM batch WHERE run_id = :run GROUP BY state"), {"run": run_id}
     )
     return {state: n for state, n in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A batch whose fate is not known, and why."""
+
+    id: int
+    size: int
+    why: str | None
+
+
+def in_doubt(connection: Connection, run_id: int) -> list[Doubt]:
+    """The uncertain batches of a run."""
+    rows = connection.execute(
+        text("SELECT id, size, why FROM batch WHERE run_id = :run AND state = 'uncertain' ORDER BY id"),
+        {"run": run_id},
+    )
+    return [Doubt(id_, size, why) for id_, size, why in rows]

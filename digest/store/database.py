@@ -7,6 +7,7 @@ it is an ordinary transaction, ``REPEATABLE READ`` where planning asks for it.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -242,6 +243,25 @@ class Database:
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
                 found += [f"a row of {row[0]} points to nothing in {row[2]}" for row in broken]
             return tuple(found)
+
+    def backup(self, to: Path) -> None:
+        """Copy a SQLite database while it is in use; the copy appears whole or not at all.
+
+        Raises: StoreError for PostgreSQL, or when the file cannot be written.
+        """
+        if not self.is_sqlite:
+            raise StoreError("back a PostgreSQL database up with its own pg_dump")
+        self.require_current()
+        temporary = to.with_name(to.name + ".part")
+        try:
+            target = sqlite3.connect(temporary)
+            with self.engine.connect() as connection:
+                source: Any = connection.connection.dbapi_connection
+                source.backup(target)
+            target.close()
+            temporary.replace(to)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{to} cannot be written: {error}") from error
 
     def close(self) -> None:
         """Let go of every connection. Twice is harmless."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from digest.model import Ended
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, EditionRow, batch_key, table_of
-from digest.store.types import ENDED_CODES, to_stored
+from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
 from digest.store.upsert import insert_if_new
 
 
@@ -336,3 +336,50 @@ def subscriber_span(connection: Connection) -> Range | None:
     """The smallest and largest subscriber id; None when there is nobody."""
     first, last = connection.execute(text("SELECT min(id), max(id) FROM subscriber")).one()
     return None if first is None else Range(first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOf:
+    """A range of the log that one subscriber was (or, without a run, will be) told of."""
+
+    run_id: int | None
+    ended: Ended | None
+    from_seq: int
+    upto_seq: int
+
+
+def ranges_of(connection: Connection, subscriber_id: int) -> list[RangeOf]:
+    """The digest ranges of one subscriber that count as said or are under way, oldest first."""
+    query = text(
+        "SELECT d.run_id, d.ended, d.from_seq, d.upto_seq FROM delivery d JOIN run r ON r.id = d.run_id "
+        "WHERE d.subscriber_id = :s AND r.kind = 'digest' ORDER BY d.run_id"
+    )
+    rows = connection.execute(query, {"s": subscriber_id})
+    found = [RangeOf(run, ENDED_OF_CODE.get(code), first, last) for run, code, first, last in rows]
+    return [one for one in found if one.ended is None or one.ended.keeps_range]
+
+
+def page_of(connection: Connection, subscriber_id: int, *, slot_at: datetime) -> int | None:
+    """The page that the digest run of a slot has for a subscriber; None without one."""
+    query = text(
+        "SELECT e.page_id FROM delivery d JOIN run r ON r.id = d.run_id "
+        "JOIN edition e ON e.id = d.edition_id "
+        "WHERE d.subscriber_id = :s AND r.kind = 'digest' AND r.slot_at = :slot"
+    )
+    return connection.execute(query, {"s": subscriber_id, "slot": to_stored(slot_at)}).scalar()
+
+
+def count_due(connection: Connection, plan: PlanOf) -> int:
+    """How many subscribers a run of that slot would plan now."""
+    span = subscriber_span(connection)
+    if span is None:
+        return 0
+    values = {
+        "run": plan.run_id,
+        "schedule": plan.schedule_id,
+        "slot": to_stored(plan.slot_at),
+        "upto": plan.upto_seq,
+        "first": span.first,
+        "last": span.last,
+    }
+    return int(connection.execute(text(f"SELECT count(*) {_DUE}"), values).scalar_one())

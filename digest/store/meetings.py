@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from digest.model import Document, Meeting, MeetingStatus, name_key
 from digest.store.councils import council_ids
@@ -219,3 +219,8 @@ def _meeting(row: Any, committee_keys: frozenset[str]) -> Meeting:
         committee_keys=committee_keys,
         timezone=row.timezone,
     )
+
+
+def count_meetings(connection: Connection) -> int:
+    """How many meetings are known."""
+    return connection.scalar(select(func.count()).select_from(_M)) or 0

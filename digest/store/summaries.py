@@ -180,3 +180,8 @@ def newest_texts(connection: Connection, id_: int) -> tuple[Summary, Condensed]:
         .where(_S.c.id == id_)
     ).one()
     return summary_from_json(row.content), condensed_from_json(row.condensed)
+
+
+def count_published(connection: Connection) -> int:
+    """How many summaries are public now."""
+    return connection.scalar(select(func.count()).where(_S.c.state == "published")) or 0

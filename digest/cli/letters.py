@@ -1,0 +1,93 @@
+"""`digest preview` and `digest explain`: what somebody gets, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest.cli.entrance import Entrance, print_json, print_table, say
+from digest.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+FORMATS = ("html", "text", "eml")
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.command("preview")(preview)
+    app.command("explain")(explain)
+
+
+def preview(
+    context: typer.Context,
+    subscriber: Annotated[str | None, typer.Option(help="Address of a subscriber.")] = None,
+    profile: Annotated[Path | None, typer.Option(help="A JSON file of wishes.")] = None,
+    at: Annotated[str | None, typer.Option(help="As if it were this instant.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="html, text or eml.")] = "html",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write (default: stdout).")
+    ] = None,
+) -> None:
+    """Write the letter that somebody would get now, by the same path as a real run.
+
+    Example: digest preview --subscriber ann@example.org --format html -o letter.html
+    """
+    from digest.pipeline.preview import letter_for
+
+    if format_ not in FORMATS:
+        raise UsageError(f"--format {format_!r} is unknown: use one of {', '.join(FORMATS)}")
+    if (subscriber is None) == (profile is None):
+        raise UsageError("name whose letter: --subscriber ADDRESS or --profile FILE")
+    entrance: Entrance = context.obj
+    with entrance.at(at).hall() as hall:
+        wishes = profile.read_text(encoding="utf-8") if profile is not None else None
+        letter = letter_for(hall.works, address=subscriber, wishes=wishes)
+    if letter is None:
+        say("nothing to say: no letter would be sent (see `digest explain`)")
+        return
+    data = {"html": letter.html, "text": letter.text, "eml": letter.eml}[format_]
+    if data is None:
+        raise UsageError("this reader wishes plain text: use --format text")
+    if output is None:
+        typer.echo(data, nl=False)
+        return
+    output.write_bytes(data)
+    say(f"{letter.subject} -> {output}")
+
+
+def explain(
+    context: typer.Context,
+    address: str,
+    item: Annotated[str | None, typer.Option(help="Only this item, as summary:12.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What is in or out of somebody's letters, why, and in which letter.
+
+    Example: digest explain ann@example.org
+    """
+    from digest.pipeline.preview import explained
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        verdicts = [v for v in explained(hall.works, address) if item is None or v.item == item]
+    if as_json:
+        print_json({"lines": [_document(v) for v in verdicts]})
+        return
+    print_table(
+        ["line", "item", "what", "council", "", "why", "letter"],
+        [[v.seq, v.item, v.kind, v.council, "in" if v.is_in else "out", v.why, v.letter] for v in verdicts],
+    )
+
+
+def _document(verdict: Any) -> dict[str, Any]:
+    return {
+        "seq": verdict.seq,
+        "item": verdict.item,
+        "kind": verdict.kind,
+        "council": verdict.council,
+        "in": verdict.is_in,
+        "why": verdict.why,
+        "letter": verdict.letter,
+    }

@@ -1,0 +1,262 @@
+"""`digest run` and what belongs to it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.pipeline.run import Progress, RunReport
+
+run = typer.Typer(
+    help="Hand over everything that is due, or look at runs.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+RunId = Annotated[int, typer.Argument(metavar="RUN")]
+
+ENDS = (
+    "handed_over",
+    "empty",
+    "left",
+    "suppressed",
+    "bad_address",
+    "refused",
+    "held_back",
+    "cancelled",
+    "expired",
+)
+COLUMNS = ("due", "editions", *ENDS, "uncertain", "open")
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.add_typer(run, name="run")
+
+
+@run.callback()
+def run_(
+    context: typer.Context,
+    at: Annotated[str | None, typer.Option(help="Pretend it is this instant; the same as --now.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the first live run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, do nothing.")] = False,
+    patience: Annotated[
+        str, typer.Option(help="How long to wait for others' letters, as 90s, 10m, 2h.")
+    ] = "10m",
+    as_json: Json = False,
+) -> None:
+    """Hand over everything that is due: plan, compose, send, record.
+
+    Started again, or beside another, it goes on with what is unfinished.
+
+    Example: digest run --at 2025-09-07T18:00+01:00
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from digest.pipeline.run import run_due
+
+    wait = _duration(patience)
+    entrance: Entrance = context.obj
+    with entrance.at(at).hall() as hall:
+        if dry_run:
+            _say_due(hall, as_json=as_json)
+            return
+        # Templates are compiled before anything is planned: a wrong one stops here, with nothing begun.
+        _ = hall.skeleton
+        with _progress() as progress:
+            reports = run_due(hall.works, patience=wait, progress=progress)
+    _print(reports, as_json=as_json)
+    for one in reports:
+        if one.run.why:
+            say(f"run {one.run.id} is {one.run.state}: {one.run.why}")
+        if one.counts["uncertain"]:
+            doubts = one.counts["uncertain"]
+            say(f"run {one.run.id}: {doubts} letters are in doubt: see `digest run show {one.run.id}`")
+    if not all(one.is_settled for one in reports):
+        raise SystemExit(FAILED)
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    if found is None:
+        raise UsageError(f"--patience {text!r} is not a time: write 90s, 10m or 2h")
+    return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    from digest.pipeline.run import Progress
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        tasks: dict[tuple[str, int], Any] = {}
+
+        def tell(what: str, run_id: int, n: int) -> None:
+            if (what, run_id) not in tasks:
+                total = sum(
+                    bars.tasks[task].completed
+                    for (w, r), task in tasks.items()
+                    if r == run_id and w == "planned"
+                )
+                known = int(total) if what == "handed over" and total else None
+                tasks[what, run_id] = bars.add_task(f"Run {run_id}: {what}", total=known)
+            bars.update(tasks[what, run_id], advance=n)
+
+        yield Progress(tell)
+
+
+def _say_due(hall: Any, *, as_json: bool) -> None:
+    from digest.pipeline import plan
+    from digest.store import runs
+
+    now = hall.clock()
+    due = plan.due_now(hall.database, now=now, rules=hall.rules)
+    with hall.database.read() as connection:
+        unfinished = runs.unfinished_runs(connection)
+        people = {one.schedule_id: plan.count_due(connection, one) for one in due}
+    documents = [
+        {
+            "slot_at": zulu(one.slot_at),
+            "due": people[one.schedule_id],
+            "merged": [zulu(m) for m in one.merged],
+        }
+        for one in due
+    ]
+    if as_json:
+        print_json({"would_run": documents, "unfinished": [one.id for one in unfinished]})
+        return
+    print_table(["slot", "subscribers due", "missed slots merged"], [list(d.values()) for d in documents])
+    if unfinished:
+        say(f"unfinished and continued by a run: {', '.join(str(one.id) for one in unfinished)}")
+
+
+def document(report: RunReport) -> dict[str, Any]:
+    """A run in the form of `run --json`."""
+    facts = {"id": report.run.id, "kind": report.run.kind, "slot_at": zulu(report.run.slot_at)}
+    return facts | {"state": report.run.state} | {name: report.counts[name] for name in COLUMNS}
+
+
+def _print(reports: list[RunReport], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"runs": [document(one) for one in reports]})
+        return
+    if not reports:
+        say("nothing is due")
+        return
+    shown = [name for name in COLUMNS if name in ("due", "editions", "handed_over", "empty")]
+    shown += [name for name in COLUMNS if name not in shown and any(r.counts[name] for r in reports)]
+    print_table(
+        ["run", "slot", "state", *(name.replace("_", " ") for name in shown)],
+        [[r.run.id, zulu(r.run.slot_at), r.run.state, *(r.counts[n] for n in shown)] for r in reports],
+    )
+
+
+@run.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    """The newest runs and how their letters stand.
+
+    Example: digest run list --json
+    """
+    from digest.pipeline.run import report
+    from digest.store import runs
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        with hall.database.read() as connection:
+            found = runs.all_runs(connection)
+        reports = [report(hall.database, one.id) for one in found]
+    _print(reports, as_json=as_json)
+
+
+@run.command("show")
+def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
+    """One run: its three facts, its counts, its batches in doubt.
+
+    Example: digest run show 1
+    """
+    from digest.pipeline.run import report
+    from digest.store import batches
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        one = report(hall.database, run_id)
+        with hall.database.read() as connection:
+            doubts = batches.in_doubt(connection, run_id)
+    facts = document(one) | {
+        "upto_seq": one.run.upto_seq,
+        "as_of": zulu(one.run.as_of),
+        "planned_at": zulu(one.run.planned_at),
+        "composed_at": zulu(one.run.composed_at),
+        "completed_at": zulu(one.run.completed_at),
+        "merged": list(one.run.merged),
+        "why": one.run.why,
+        "in_doubt": [{"batch": d.id, "letters": d.size, "why": d.why} for d in doubts],
+    }
+    (print_json if as_json else print_facts)(facts)
+
+
+@run.command("pause")
+def pause(
+    context: typer.Context, run_id: RunId, why: Annotated[str, typer.Option()] = "paused by an operator"
+) -> None:
+    """Hand over no more letters of a run until it is resumed.
+
+    Example: digest run pause 1
+    """
+    from digest.store import runs
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall, hall.database.write() as connection:
+        runs.run_by_id(connection, run_id)
+        done = runs.pause_run(connection, run_id, why=why)
+    say(f"run {run_id} is paused" if done else f"run {run_id} was over or paused before")
+
+
+@run.command("resume")
+def resume(context: typer.Context, run_id: RunId) -> None:
+    """Let a paused run go on with the next `digest run`.
+
+    Example: digest run resume 1
+    """
+    from digest.store import runs
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall, hall.database.write() as connection:
+        done = runs.resume_run(connection, run_id)
+    say(f"run {run_id} goes on with the next `digest run`" if done else f"run {run_id} is not paused")
+
+
+@run.command("cancel")
+def cancel(
+    context: typer.Context, run_id: RunId, why: Annotated[str, typer.Option()] = "cancelled by an operator"
+) -> None:
+    """Hand over no more of a run; what was not claimed is said in the next one.
+
+    Example: digest run cancel 1
+    """
+    from digest.pipeline import dispatch, plan
+    from digest.store import runs
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        n = plan.cancel(hall.database, run_id, why=why, now=hall.clock())
+        with hall.database.read() as connection:
+            found = runs.run_by_id(connection, run_id)
+        dispatch.complete(hall.database, found, now=hall.clock())
+    say(f"run {run_id}: {n} letters cancelled, their news goes into the next digest")

@@ -1,0 +1,142 @@
+"""One reader's letter without sending it, and why it says what it says: the same path as a run's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from digest import slots
+from digest.compose.explain import explain
+from digest.compose.profile import profile_from_json
+from digest.deliver.message import filled, letter_bytes
+from digest.model import Outgoing, Page, Profile, RunKind
+from digest.pipeline import compose, plan
+from digest.pipeline.dispatch import recipients_of
+from digest.pipeline.run import Works
+from digest.store import deliveries, editions, publications, subscribers
+from digest.store.batches import ClaimedBatch
+from digest.store.subscribers import Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as its reader would get it, links and greeting filled in."""
+
+    subject: str
+    html: bytes | None
+    text: bytes
+    eml: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One line of the log for one subscriber: in or out, why, and in which letter."""
+
+    seq: int
+    item: str
+    kind: str
+    council: str
+    is_in: bool
+    why: str
+    letter: str
+
+
+def letter_for(works: Works, *, address: str | None, wishes: str | None) -> Letter | None:
+    """The digest that a subscriber, or anybody with these wishes, would get now; None: nothing to say.
+
+    Between a slot and the next one it is what the slot's run said to them, if it did.
+    Raises: NotFoundError for an unknown address, SubscriberError for impossible wishes.
+    """
+    now = works.desk.clock()
+    with works.database.read() as connection:
+        said = _said_already(connection, works, address)
+        if said is not None:
+            return _letter(works, *said)
+        reader = subscribers.subscriber_by_address(connection, address) if address is not None else None
+        profile = reader.profile if reader else profile_from_json(wishes or "{}")
+        upto = publications.last_seq(connection)
+        start = reader.covered_seq if reader else _fresh_mark(connection, works)
+        edition = compose.compose_one(
+            connection, profile, from_seq=start, upto_seq=upto, as_of=now, limits=works.limits
+        )
+    if edition.is_empty:
+        return None
+    return _letter(works, works.printer(edition), reader)
+
+
+def _said_already(
+    connection: Connection, works: Works, address: str | None
+) -> tuple[Page, Subscriber] | None:
+    """The page that the run of the current slot made for them, if there is one."""
+    if address is None:
+        return None
+    reader = subscribers.subscriber_by_address(connection, address)
+    slot_at = slots.latest_slot(reader.schedule, works.desk.clock())
+    page_id = deliveries.page_of(connection, reader.id, slot_at=slot_at)
+    return None if page_id is None else (editions.page_by_id(connection, page_id), reader)
+
+
+def _fresh_mark(connection: Connection, works: Works) -> int:
+    return plan.start_mark(
+        connection,
+        now=works.desk.clock(),
+        timezone="Europe/London",
+        back_days=works.rules.start_back_days,
+    )
+
+
+def _letter(works: Works, page: Page, reader: Subscriber | None) -> Letter:
+    """Filled with the reader's own address, but with links of a subscriber that does not exist (0)."""
+    now = works.desk.clock()
+    address, name = (reader.address, reader.name) if reader else ("reader@example.org", "")
+    batch = ClaimedBatch(0, 0, 0, 1, [(0, address, name)])
+    recipient = recipients_of(0, batch, works.desk, on=now)[0]
+    outgoing = Outgoing(
+        run_id=0,
+        batch_id=0,
+        kind=RunKind.DIGEST,
+        page=page,
+        view_url=f"{works.desk.publication.base_url}/view/preview",
+        publication=works.desk.publication,
+        recipients=(recipient,),
+        sent_at=now,
+    )
+    shown = filled(outgoing, recipient)
+    return Letter(
+        subject=shown.subject,
+        html=None if shown.html is None else shown.html.encode(),
+        text=shown.text.encode(),
+        eml=letter_bytes(outgoing, recipient),
+    )
+
+
+def explained(works: Works, address: str) -> list[Explained]:
+    """A verdict on every line of the log since the subscriber's first letter (or start mark), oldest first.
+
+    Raises: NotFoundError.
+    """
+    with works.database.read() as connection:
+        reader = subscribers.subscriber_by_address(connection, address)
+        upto = publications.last_seq(connection)
+        ranges = deliveries.ranges_of(connection, reader.id)
+        ranges.append(deliveries.RangeOf(None, None, reader.covered_seq, upto))
+        found: list[Explained] = []
+        for one in ranges:
+            found += _explained(connection, works, reader.profile, one)
+    return found
+
+
+def _explained(
+    connection: Connection, works: Works, profile: Profile, one: deliveries.RangeOf
+) -> list[Explained]:
+    if one.from_seq >= one.upto_seq:
+        return []
+    facts = compose.facts_of(connection, upto_seq=one.upto_seq, as_of=works.desk.clock(), limits=works.limits)
+    lines = publications.lines_between(connection, from_seq=one.from_seq, upto_seq=one.upto_seq)
+    verdicts = explain(profile, lines, replace(facts, from_seq=one.from_seq))
+    letter = "the next one" if one.run_id is None else f"run {one.run_id} ({one.ended or 'under way'})"
+    return [
+        Explained(v.seq, v.item, v.kind.value, v.council, v.is_in, v.why, letter if v.is_in else "")
+        for v in verdicts
+    ]

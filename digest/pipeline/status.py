@@ -1,0 +1,49 @@
+"""Is everything all right? In one look, without counting a million rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from digest import slots
+from digest.pipeline.run import Works
+from digest.store import councils, feeds, profiles, publications, runs, subscribers, summaries
+
+
+def status_of(works: Works) -> dict[str, Any]:
+    """Councils, feeds, summaries, subscribers, runs and the next slot; instants are aware."""
+    now = works.desk.clock()
+    with works.database.read() as connection:
+        found = councils.all_councils(connection)
+        all_feeds = feeds.all_feeds(connection)
+        waiting = [s for s in summaries.stored_summaries(connection) if s.state == "draft"]
+        unfinished = runs.unfinished_runs(connection)
+        newest = runs.all_runs(connection, limit=1)
+        schedules = profiles.schedules_by_id(connection)
+        active = subscribers.active_schedules(connection)
+        states = subscribers.state_counts(connection)
+        log_lines = publications.last_seq(connection)
+        silent = feeds.silences(connection, before=now - works.limits.silent_after)
+    return {
+        "now": now,
+        "councils": _tally(council.support.value for council in found),
+        "feeds": _tally(feed.state for feed in all_feeds),
+        "silent_councils": sorted(silent),
+        "summaries_waiting_for_approval": len(waiting),
+        "log_lines": log_lines,
+        "subscribers": states,
+        "last_run": newest[0].id if newest else None,
+        "unfinished_runs": [run.id for run in unfinished],
+        "next_slot": _next_slot((schedules[id_] for id_ in active), now),
+    }
+
+
+def _tally(words: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _next_slot(schedules: Any, now: datetime) -> datetime | None:
+    return min((slots.next_slot(schedule, now) for schedule in schedules), default=None)

@@ -1,0 +1,43 @@
+"""What must always hold in the ledger (docs/flow.md), as queries that find whatever breaks it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+_BROKEN = {
+    "subscribers have overlapping digest ranges": """
+        SELECT count(*) FROM (
+          SELECT d.from_seq, lag(d.upto_seq)
+            OVER (PARTITION BY d.subscriber_id ORDER BY d.upto_seq, d.from_seq) AS last
+          FROM delivery d JOIN run r ON r.id = d.run_id
+          WHERE r.kind = 'digest' AND d.from_seq < d.upto_seq
+            AND (d.ended IS NULL OR d.ended IN (1, 2, 3, 4, 5))) x
+        WHERE last > from_seq""",
+    "digest ranges run backwards": "SELECT count(*) FROM delivery WHERE from_seq > upto_seq",
+    "marks are behind a range that was kept": """
+        SELECT count(*) FROM subscriber s WHERE s.covered_seq < (
+          SELECT max(d.upto_seq) FROM delivery d JOIN run r ON r.id = d.run_id
+          WHERE d.subscriber_id = s.id AND r.kind = 'digest' AND d.is_open = 1)""",
+    "deliveries have ended and are open": """
+        SELECT count(*) FROM delivery WHERE ended IS NOT NULL AND is_open = 1""",
+    "deliveries name a batch of another run": """
+        SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id WHERE b.run_id <> d.run_id""",
+    "deliveries name an edition that is not there": """
+        SELECT count(*) FROM delivery d LEFT JOIN edition e ON e.id = d.edition_id WHERE e.id IS NULL""",
+    "log lines name a first line that is not there": """
+        SELECT count(*) FROM publication p LEFT JOIN publication f ON f.seq = p.first_seq
+        WHERE f.seq IS NULL""",
+    "marks are beyond the log": """
+        SELECT count(*) FROM subscriber
+        WHERE covered_seq > (SELECT coalesce(max(seq), 0) FROM publication)""",
+}
+
+
+def broken(connection: Connection) -> list[str]:
+    """One sentence for each invariant that does not hold; empty when all do."""
+    found = []
+    for sentence, query in _BROKEN.items():
+        n = connection.execute(text(query)).scalar_one()
+        if n:
+            found.append(f"{n} {sentence}")
+    return found

@@ -1,0 +1,248 @@
+"""The hall: settings -> edges -> corridors. The one place that knows which edge serves which corridor.
+
+Everything is made when first asked for, so `digest council list` never compiles a template.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest.errors import SettingsError
+from digest.links import Signer
+from digest.model import Edition, Page, Publication
+from digest.resources import resource_dir
+from digest.settings import Settings
+
+if TYPE_CHECKING:
+    from digest.intake.child import ParserPool
+    from digest.intake.fetch import Fetcher
+    from digest.intake.schedule import Intervals
+    from digest.pipeline.compose import Limits
+    from digest.pipeline.dispatch import Desk, Sender
+    from digest.pipeline.plan import Rules
+    from digest.pipeline.run import Works
+    from digest.render.skeleton import Skeleton
+    from digest.store.database import Database
+
+FULL_ITEMS = 5
+MAX_ITEMS = 40
+
+
+@dataclass
+class Hall:
+    """One installation: its settings and a clock, and whatever is built from them. Close it when done."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    templates: Path | None = None
+    _open: list[Callable[[], None]] = field(default_factory=list)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of ``database_url``; nothing is opened yet."""
+        from digest.store.database import Database
+
+        database = Database(self.settings.database_url)
+        self._open.append(database.close)
+        return database
+
+    @cached_property
+    def publication(self) -> Publication:
+        """Who publishes."""
+        return self.settings.publication_value()
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signs and reads links. Raises: SettingsError without a secret_key."""
+        key = self.settings.secret_key.get_secret_value()
+        if not key:
+            raise SettingsError("secret_key is missing: `digest init` makes a digest.toml with one")
+        return Signer(key, [old.get_secret_value() for old in self.settings.old_secret_keys])
+
+    @property
+    def suppression_key(self) -> str:
+        """Keys the fingerprints of suppressed addresses. Raises: SettingsError without one."""
+        key = self.settings.suppression_key.get_secret_value()
+        if not key:
+            raise SettingsError("suppression_key is missing: `digest init` makes a digest.toml with one")
+        return key
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The compiled templates. Raises: TemplateError."""
+        from digest.render.skeleton import compile_skeleton
+
+        return compile_skeleton(template_sources(self.templates), self.publication)
+
+    def printer(self, edition: Edition) -> Page:
+        """An edition as a page."""
+        from digest.render.page import render_page
+
+        return render_page(edition, self.skeleton)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Size and reach of editions."""
+        from datetime import timedelta
+
+        from digest.pipeline.compose import Limits
+
+        of = self.settings.digest
+        return Limits(of.horizon, of.look_back, FULL_ITEMS, MAX_ITEMS, silent_after=timedelta(days=3))
+
+    @cached_property
+    def rules(self) -> Rules:
+        """When runs are due and how they are cut."""
+        from digest.pipeline.plan import Rules
+
+        of = self.settings.schedule
+        return Rules(
+            send_between=of.window(),
+            stale_after=of.stale_after,
+            batch_size=self.sender.batch_size,
+            start_back_days=self.settings.digest.start_back_days,
+            late_limit=of.late_limit,
+        )
+
+    @cached_property
+    def sender(self) -> Sender:
+        """The way letters leave, as ``sender`` says."""
+        from digest.deliver.outbox import Outbox
+
+        if self.settings.sender != "outbox":
+            raise SettingsError(
+                f'sender = {self.settings.sender!r} is not available in this version: use "outbox"'
+            )
+        of = self.settings.outbox
+        sender = Outbox(of.directory, batch_size=of.batch_size)
+        self._open.append(sender.close)
+        return sender
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What dispatch works with."""
+        from datetime import timedelta
+
+        from digest.pipeline.dispatch import Desk
+
+        return Desk(
+            sender=self.sender,
+            publication=self.publication,
+            signer=self.signer,
+            holder=holder_name(),
+            clock=self.clock,
+            is_alive=is_alive,
+            claim_size=self.settings.dispatch.claim_size,
+            hold=timedelta(seconds=self.settings.dispatch.hold_s),
+            most_doubts=self.settings.safety.max_doubtful,
+            most_refusals=self.settings.safety.refused_from,
+        )
+
+    @cached_property
+    def works(self) -> Works:
+        """All that `digest run` needs."""
+        from digest.pipeline.run import Works
+
+        return Works(self.database, self.printer, self.rules, self.limits, self.desk, pause=time.sleep)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Asks feeds, politely and guarded."""
+        from digest.intake.fetch import Fetcher, FetchLimits
+
+        of = self.settings.feeds
+        limits = FetchLimits(
+            connect_s=of.connect_timeout_s,
+            read_s=of.read_timeout_s,
+            total_s=of.total_timeout_s,
+            raw_bytes=of.max_bytes,
+            host_pause_s=of.host_pause_s,
+        )
+        fetcher = Fetcher(
+            contact=of.contact,
+            limits=limits,
+            allow_private_addresses=of.allow_private_addresses,
+            now=self.clock,
+        )
+        self._open.append(fetcher.close)
+        return fetcher
+
+    @cached_property
+    def parser(self) -> ParserPool:
+        """Parses feeds in bounded child processes."""
+        from digest.intake.child import ParserPool
+
+        pool = ParserPool(min(os.cpu_count() or 1, 4), wall_s=self.settings.feeds.parse_timeout_s)
+        self._open.append(pool.close)
+        return pool
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """How often feeds are polled."""
+        from digest.intake.schedule import Intervals
+
+        of = self.settings.feeds
+        return Intervals(
+            least_s=int(of.min_interval.total_seconds()), most_s=int(of.max_interval.total_seconds())
+        )
+
+    def close(self) -> None:
+        """Let go of everything that was built. Twice is harmless."""
+        while self._open:
+            self._open.pop()()
+
+
+def template_sources(own: Path | None = None) -> dict[str, str]:
+    """The texts of templates/email by path, an operator's own folder laid over them file by file."""
+    found: dict[str, str] = {}
+    for folder in (resource_dir("templates") / "email", *([own] if own else [])):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".mjml", ".txt", ".po"):
+                found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
+    return found
+
+
+# --- whose claim is it -----------------------------------------------------------------------------
+
+
+def holder_name() -> str:
+    """This process, so that another on the same machine can tell whether it still runs."""
+    pid = os.getpid()
+    return f"{_machine()}/{pid}/{_started(pid) or 0}"
+
+
+def is_alive(holder: str) -> bool:
+    """Whether the holder's process may still run: True for another machine's, where it cannot be known."""
+    machine, _, rest = holder.rpartition("/")[0].rpartition("/")
+    started = holder.rpartition("/")[2]
+    if machine != _machine() or not rest.isdigit() or started == "0":
+        return True
+    return _started(int(rest)) == started
+
+
+def _machine() -> str:
+    """Host, boot and process namespace: process numbers mean something only within all three."""
+    boot = namespace = ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return f"{socket.gethostname()}/{boot}/{namespace}"
+
+
+def _started(pid: int) -> str | None:
+    """When a process began, in the kernel's ticks (proc(5), field 22); None when it is gone or a zombie."""
+    with suppress(OSError, IndexError):
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        )
+        return None if fields[0] == "Z" else fields[19]
+    return None
