@@ -18,6 +18,7 @@ DigestError
 │   └── TemplateError
 ├── LinkError               a signed link is forged, damaged or too old
 └── DeliveryError
+    └── WebhookError
 """
 
 from __future__ import annotations
@@ -113,3 +114,11 @@ class LinkError(DigestError):
 
 class DeliveryError(DigestError):
     """A letter could not be handed over: the message says which and why."""
+
+
+class WebhookError(DeliveryError):
+    """A provider's post cannot be believed or read. ``kind``: unsigned, forged, old or malformed."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -66,15 +66,12 @@ def address_fault(address: str) -> str | None:
     if not _ADDRESS.fullmatch(address):
         return "the address is not of the form name@domain"
     local, _, domain = address.rpartition("@")
-    if (
-        len(address.encode("utf-8", "replace")) > MAX_ADDRESS_BYTES
-        or len(local.encode("utf-8", "replace")) > _MAX_LOCAL_BYTES
-    ):
-        return "the address is longer than mail allows"
     try:
+        if len(address.encode()) > MAX_ADDRESS_BYTES or len(local.encode()) > _MAX_LOCAL_BYTES:
+            return "the address is longer than mail allows"
         ascii_domain(domain)
-    except idna.IDNAError:
-        return "the domain of the address cannot exist"
+    except (idna.IDNAError, UnicodeEncodeError):
+        return "the address has characters that cannot stand in mail"
     return None
 
 

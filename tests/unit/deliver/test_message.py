@@ -150,7 +150,7 @@ def test_an_international_address_is_written_as_mail_knows_it() -> None:
     [
         "", "ann", "ann@", "@example.org", "a@b@example.org", "ann@example.org\r\nBcc: eve@example.org",
         "a b@c.d", "ann@example.org,eve@example.org", "<ann@example.org>", "x" * 65 + "@example.org",
-        "ann@" + "x." * 130 + "org", "ann@b\u2000d.example", "ann@-\u00fc-.example",
+        "ann@" + "x." * 130 + "org", "ann@b\u2000d.example", "ann@-\u00fc-.example", "\ud800@example.org",
     ],
 )  # fmt: skip
 def test_an_address_that_would_break_a_letter_is_named(address: str) -> None:

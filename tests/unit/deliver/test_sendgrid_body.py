@@ -1,4 +1,4 @@
-"""The body of a request: valid JSON whatever names and addresses hold, and filled like the outbox's letters."""
+"""The body of a request: valid JSON whatever names and addresses hold, filled as in the outbox."""
 
 from __future__ import annotations
 
