@@ -14,7 +14,8 @@ from digest.summaries.footnotes import take_apart
 
 MAX_BODY = 100_000  # characters; a long summary has 15,000
 MAX_LINE = 10_000  # keeps every parser's work small
-_OUTLINE = MarkdownIt("commonmark", {"html": False, "maxNesting": 12})
+# Only blocks are looked at here; what stands inside them is parsed when the summary is condensed.
+_OUTLINE = MarkdownIt("commonmark", {"html": False, "maxNesting": 12}).disable("inline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ def read_body(text: str, *, first_line: int = 1) -> Body:
     _check_size(text, first_line)
     text, notes = take_apart(text, first_line=first_line)
     lines = text.split("\n")
-    tokens = [token for token in _OUTLINE.parse(text) if token.level == 0 and token.map]
+    tokens = _OUTLINE.parse(text)
     lead_at, lead_end = _lead_lines(tokens, first_line)
-    sections = _sections(lines, text, after=lead_end)
+    sections = _sections(lines, tokens, after=lead_end)
     return Body(_joined(lines[lead_at:lead_end]), sections, notes)
 
 
@@ -79,9 +80,8 @@ def _name_of(token: Token) -> str:
     return names.get(token.type, token.type.removesuffix("_open").replace("_", " "))
 
 
-def _sections(lines: list[str], text: str, *, after: int) -> tuple[Section, ...]:
+def _sections(lines: list[str], tokens: list[Token], *, after: int) -> tuple[Section, ...]:
     """Sections at each top heading of level 1 or 2, from the line ``after`` (from 0) on."""
-    tokens = _OUTLINE.parse(text)
     cuts: list[tuple[int, int, str]] = [(after, after, "")]
     for token, inline in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.tag in ("h1", "h2") and token.map:

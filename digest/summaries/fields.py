@@ -51,12 +51,11 @@ class Sheet:
 
     def known_only(self, known: tuple[str, ...]) -> None:
         """Note every key that is not in ``known``, with the nearest that is."""
-        for key in self.spots:
-            if key in known:
-                continue
+        unknown = [key for key in self.spots if key not in known]
+        for key in unknown[:20]:
             near = difflib.get_close_matches(key.lower().replace(" ", "_"), known, n=1, cutoff=0.5)
             mend = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            self.note(key, f"unknown field {key!r}: {mend}", bare=True)
+            self.note(key, f"unknown field {_shown(key)}: {mend}", bare=True)
 
     def note(self, key: str, why: str, *, bare: bool = False) -> None:
         """Note what is wrong with a field, on its line (the mapping's own line when it is missing)."""
@@ -68,7 +67,7 @@ class Sheet:
         """The field on one line, or None; empty counts as missing."""
         spot = self.spots.get(key)
         text = self._one_line(spot, key, limit) if spot else None
-        if text is None and is_required and (spot is None or spot.value in (None, "")):
+        if text is None and is_required and (spot is None or not isinstance(spot.value, list | dict)):
             self.note(key, f"is missing: add '{key}: …'")
         return text
 

@@ -163,7 +163,7 @@ def _mere_references(lines: list[str]) -> set[tuple[int, int]]:
             places.setdefault(m[1], []).append((n, m.start(), opens))
     mere: set[tuple[int, int]] = set()
     for found in places.values():
-        opening = [place for place in found if place[2]]
-        real = opening or found[-1:]
-        mere |= {(n, start) for n, start, opens in found if (n, start, opens) not in real}
+        has_opening = any(opens for _, _, opens in found)
+        others = [place for place in found if not place[2]] if has_opening else found[:-1]
+        mere |= {(n, start) for n, start, _ in others}
     return mere

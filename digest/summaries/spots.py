@@ -21,6 +21,7 @@ MAX_DEPTH = 6  # the format itself needs three
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BLANK = re.compile(r"[ \t\n\r]*")
+_SCALARS = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _json_node(text: str, at: int, ends: list[int], *, depth: int) -> tuple[Spot
         return _json_list(text, at, ends, line, depth)
     if text[at] == "{":
         return _json_mapping(text, at, ends, line, depth)
-    value, end = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode(text, at)
+    value, end = _SCALARS.raw_decode(text, at)
     if isinstance(value, bool):
         raise SummaryError("true and false are no values of a summary: write text", line=line)
     return Spot(value, line), end

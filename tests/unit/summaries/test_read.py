@@ -216,6 +216,12 @@ def test_all_problems_of_a_file_are_told_at_once() -> None:
     assert "line 16: attendees 1: name" in error.why
 
 
+@pytest.mark.parametrize("nothing", ["''", "'  '", '"\\u200b"', "~"])
+def test_a_name_of_invisible_characters_is_missing(nothing: str) -> None:
+    error = refused(changed("name: Colin Foster", f"name: {nothing}"))
+    assert (error.line, "attendees 1: name: is missing" in error.why) == (16, True)
+
+
 def test_an_unknown_council_is_named_whatever_the_caller_raises() -> None:
     def nobody(slug: str) -> str:
         raise NotFoundError(f"no council {slug}; the nearest is stockport")
