@@ -7,8 +7,9 @@ from datetime import datetime
 
 from digest.errors import FeedError
 from digest.intake.dialects.registry import named, recognised
+from digest.intake.documents import document_of
 from digest.intake.guard import MAX_BYTES, GuardedBody, guard
-from digest.intake.items import Document, Where, document_of
+from digest.intake.items import Document, Where
 from digest.intake.links import host_of
 from digest.model import ParsedFeed, RawFeed
 
