@@ -8,20 +8,24 @@ import re
 import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from digest.intake.parse import parse
 from digest.model import (
     Approval,
     Cadence,
     Detail,
     DocumentKind,
     Format,
+    MeetingStatus,
     Origin,
+    RawFeed,
+    Sighting,
     SubscriberState,
     Summary,
     Support,
@@ -101,6 +105,67 @@ def test_the_busy_council_has_twenty_meetings_in_the_coming_week() -> None:
     text = (SAMPLES / "feeds" / "great-harrow-whats-new.xml").read_text("utf-8")
     days = re.findall(r"Agenda published: Meeting of \w+, (\d+)\w\w September, 2025", text)
     assert sum(8 <= int(day) <= 14 for day in days) == 20
+
+
+def sightings(path: Path, council: dict[str, Any], dialect: str | None = None) -> list[Sighting]:
+    address = f"https://feeds.example/{path.name}"
+    raw = RawFeed(address, address, 200, {"content-type": "text/xml"}, path.read_bytes(), NOW.astimezone(UTC))
+    timezone, as_of = council["timezone"], NOW.astimezone(UTC)
+    parsed = parse(raw, timezone=timezone, country="gb", as_of=as_of, dialect=dialect)
+    assert all(not sighting.doubts for sighting in parsed.sightings)
+    return list(parsed.sightings)
+
+
+def all_sightings() -> dict[str, list[Sighting]]:
+    return {
+        feed["file"]: sightings(SAMPLES / "feeds" / feed["file"], council, feed.get("dialect"))
+        for council in COUNCILS.values()
+        for feed in council["feed"]
+    }
+
+
+def test_every_feed_but_the_silent_one_names_meetings_without_a_doubt() -> None:
+    silent = [name for name, found in all_sightings().items() if not found]
+    assert silent == ["great-harrow-licensing.xml"]
+
+
+def test_one_meeting_of_the_coming_week_is_cancelled() -> None:
+    cancelled = [
+        s for found in all_sightings().values() for s in found if s.status is MeetingStatus.CANCELLED
+    ]
+    assert [s.committee for s in cancelled] == ["Adult Social Care & Health Scrutiny Committee"]
+
+
+def test_the_later_feeds_move_and_cancel_meetings_of_the_first() -> None:
+    before = {s.external_id: s for found in all_sightings().values() for s in found if s.external_id}
+    after = [
+        s
+        for path in sorted((SAMPLES / "feeds" / "later").iterdir())
+        for s in sightings(path, COUNCILS["stockport"], "moderngov")
+    ]
+    moved = [s.committee for s in after if s.starts_at != before[s.external_id].starts_at]
+    cancelled = [s.committee for s in after if s.status is MeetingStatus.CANCELLED]
+    assert (moved, cancelled) == (["Audit & Governance Committee", "Cabinet"], ["Housing Scrutiny Committee"])
+
+
+def test_the_harbour_board_meets_once_and_stands_in_two_councils_feeds() -> None:
+    found = all_sightings()
+    twice = [
+        s
+        for name in ("great-harrow-harbour-board.xml", "little-wittering-joint.xml")
+        for s in found[name]
+        if s.starts_at and s.starts_at > NOW
+    ]
+    assert len(twice) == 2
+    assert len({(s.committee, s.starts_at) for s in twice}) == 1
+
+
+def test_the_welsh_feed_names_meetings_that_the_english_one_has() -> None:
+    found = all_sightings()
+    english = {s.external_id: s.starts_at for s in found["llanfair-y-bryn-whats-new.xml"]}
+    welsh = found["llanfair-y-bryn-newydd.xml"]
+    assert len(welsh) == 3
+    assert all(english[s.external_id] == s.starts_at for s in welsh)
 
 
 # --- summaries --------------------------------------------------------------------------------------------
