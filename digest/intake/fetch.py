@@ -7,21 +7,20 @@ are counted raw and unpacked while they stream: httpx's own decoding would unpac
 
 from __future__ import annotations
 
-import threading
-import time
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
-import httpx
 
 from digest.errors import FetchError
 from digest.intake.links import host_of, site_of
 from digest.intake.network import GuardedBackend, deadline, refuse_port
+from digest.intake.turns import Turns
 from digest.intake.waiting import retry_after_s
 from digest.model import RawFeed
 
@@ -60,7 +59,7 @@ class FetchLimits:
     decoded_bytes: int = 10_000_000
     redirects: int = 5
     host_pause_s: float = 5.0
-    connections: int = 64
+    connections: int = 128
 
 
 class Fetcher:
@@ -83,13 +82,10 @@ class Fetcher:
         self.user_agent = f"council-digest/{version} (+{contact})" if contact else f"council-digest/{version}"
         self._allow_private = allow_private_addresses
         self._now = now
-        self._turns = _Turns(self.limits.host_pause_s)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=self.limits.connections,
-            max_keepalive_connections=self.limits.connections,
-            keepalive_expiry=30.0,
-            network_backend=GuardedBackend(allow_private_addresses=allow_private_addresses),
+        self._turns = Turns(
+            self.limits.host_pause_s,
+            open_most=self.limits.connections,
+            backend=GuardedBackend(allow_private_addresses=allow_private_addresses),
         )
 
     def __enter__(self) -> Fetcher:
@@ -102,7 +98,7 @@ class Fetcher:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._turns.close()
 
     def group_of(self, url: str) -> str:
         """Whose server it is: a vendor's hosts are one group."""
@@ -134,17 +130,16 @@ class Fetcher:
         return RawFeed(request.url, url, answer.status, answer.headers, answer.body, self._now(), moved_to)
 
     def _ask(self, url: str, request: FeedRequest) -> _Answer:
-        parts = _checked(url)
-        refuse_port(parts.scheme, parts.port, url, allow_private_addresses=self._allow_private)
-        with self._turns.of(group_of(url)):
+        refuse_port(_checked(url)[1], url, allow_private_addresses=self._allow_private)
+        with self._turns.of(group_of(url)) as pool:
             try:
-                return self._exchange(url, request)
+                return self._exchange(pool, url, request)
             except (httpcore.TimeoutException, TimeoutError) as error:
                 raise FetchError("timeout", f"{url} did not answer in time ({_brief(error)})") from error
             except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
                 raise FetchError("http", f"{url} could not be reached: {_brief(error)}") from error
 
-    def _exchange(self, url: str, request: FeedRequest) -> _Answer:
+    def _exchange(self, pool: httpcore.ConnectionPool, url: str, request: FeedRequest) -> _Answer:
         limits = self.limits
         timeouts = {
             "connect": limits.connect_s,
@@ -154,11 +149,11 @@ class Fetcher:
         }
         is_same_site = site_of(host_of(url)) == site_of(host_of(request.url))
         headers = self._headers(url, request if is_same_site else None)
-        with self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response:
+        with pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response:
             named = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
             target = named.get("location") if response.status in (301, 302, 303, 307, 308) else None
             wants_body = target is None and response.status != 304
-            body = _body(response, named, url, limits) if wants_body else b""
+            body = _body(response, named, url, limits) if wants_body else _drained(response)
             return _Answer(response.status, named, body, target)
 
     def _headers(self, url: str, request: FeedRequest | None) -> list[tuple[bytes, bytes]]:
@@ -199,51 +194,21 @@ def group_of(url: str) -> str:
     return f"{host}:{parts.port}" if parts.port else host
 
 
-class _Turns:
-    """One fetch at a time per host group, and a pause after each."""
-
-    def __init__(self, pause_s: float) -> None:
-        self._pause_s = pause_s
-        self._lock = threading.Lock()
-        self._groups: dict[str, _Turn] = {}
-
-    def of(self, group: str) -> _Turn:
-        with self._lock:
-            turn = self._groups.get(group)
-            if turn is None:
-                turn = self._groups[group] = _Turn(self._pause_s)
-            return turn
+_ODD = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-@dataclass(slots=True)
-class _Turn:
-    pause_s: float
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    free_at: float = 0.0
-
-    def __enter__(self) -> None:
-        self.lock.acquire()
-        wait = self.free_at - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-
-    def __exit__(self, *_: object) -> None:
-        self.free_at = time.monotonic() + self.pause_s
-        self.lock.release()
-
-
-def _checked(url: str) -> httpx.URL:
+def _checked(url: str) -> tuple[str, int | None]:
+    """(scheme, port) of an address that may be asked."""
     try:
-        parts = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
         raise FetchError("http", f"{url[:200]} is no address: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.host:
+    if parts.scheme not in ("http", "https") or not host or _ODD.search(url):
         raise FetchError("refused_address", f"{url[:200]} is no http or https address")
-    if parts.userinfo:
-        raise FetchError(
-            "refused_address", f"{parts.host}: an address with a name or password in it is refused"
-        )
-    return parts
+    if "@" in parts.netloc:
+        raise FetchError("refused_address", f"{host}: an address with a name or password in it is refused")
+    return parts.scheme, port
 
 
 def _redirected(url: str, target: str) -> str:
@@ -262,6 +227,19 @@ def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
         message = f"{url} refuses us ({answer.status}): ask the council to let this program in"
         return FetchError("blocked", message, status=answer.status, retry_after_s=wait)
     return FetchError("http", f"{url} answers {answer.status}", status=answer.status, retry_after_s=wait)
+
+
+_DRAINED = 65_536
+
+
+def _drained(response: httpcore.Response) -> bytes:
+    """Read what nobody wants, if it is little: a connection can be used again only when it is empty."""
+    size = 0
+    for chunk in response.iter_stream():
+        size += len(chunk)
+        if size > _DRAINED:
+            break
+    return b""
 
 
 def _body(response: httpcore.Response, headers: dict[str, str], url: str, limits: FetchLimits) -> bytes:

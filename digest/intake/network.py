@@ -57,7 +57,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def refuse_port(scheme: str, port: int | None, url: str, *, allow_private_addresses: bool) -> None:
+def refuse_port(port: int | None, url: str, *, allow_private_addresses: bool) -> None:
     """Raises: FetchError for any port but 80 and 443, unless private addresses are allowed."""
     if port not in (None, 80, 443) and not allow_private_addresses:
         raise FetchError("refused_address", f"{url[:200]}: feeds are fetched from ports 80 and 443 only")
