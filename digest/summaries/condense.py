@@ -48,7 +48,7 @@ def condense(summary: Summary) -> Condensed:
         brief_text=brief_text,
         full_html=full_html,
         full_text=full_text,
-        questions=_lines(summary.questions),
+        questions=_plain_lines(summary.questions),
         topics=_lines(summary.topics),
         decisions=decisions,
         attendees=tuple(_attendee(a) for a in summary.attendees),
@@ -60,8 +60,8 @@ def condense(summary: Summary) -> Condensed:
 
 
 def _headline(summary: Summary) -> str:
-    questions = _lines(summary.questions)
-    return questions[0] if questions else _line(summary.title or "") or _line(summary.committee)
+    questions = _plain_lines(summary.questions)
+    return questions[0] if questions else plain(summary.title or "") or _line(summary.committee)
 
 
 def _points(summary: Summary, parts: _Parts, decisions: tuple[Decision, ...]) -> tuple[KeyPoint, ...]:
@@ -153,6 +153,10 @@ def _line(text: str) -> str:
 
 def _lines(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(line for text in texts if (line := _line(text)))
+
+
+def _plain_lines(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(line for text in texts if (line := plain(text)))
 
 
 def _optional(text: str | None) -> str | None:

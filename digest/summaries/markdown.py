@@ -1,7 +1,7 @@
 """Markdown of a summary as simple HTML and as plain text, both safe whatever the source holds.
 
-Tags that come out: p ul ol li strong em a h4 blockquote sup, without attributes but ``href``. Raw HTML
-is shown as text, images as their description, tables as lists, code as plain words.
+Tags that come out: p ul ol li strong em a h4 blockquote sup, without attributes but ``href``
+and ``start``. Raw HTML is shown as text, images as their description, tables as lists, code as plain words.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _sanitised(html: str) -> str:
     clean = nh3.clean(
         html,
         tags=TAGS,
-        attributes={"a": {"href"}},
+        attributes={"a": {"href"}, "ol": {"start"}},
         url_schemes={"http", "https"},
         url_relative="deny",
         link_rel=None,
@@ -85,9 +85,11 @@ def _sanitised(html: str) -> str:
     return clean.replace("&nbsp;", "\u00a0").strip()  # the only name it writes that XML does not know
 
 
-def plain(markdown: str) -> str:
-    """The words alone on one line: no markup, no footnote marks, no addresses of links."""
-    return harmless(rendered(markdown).words, "")
+def plain(line: str) -> str:
+    """The words of one line alone: no markup, no footnote marks; "4. Budget" stays as it is, no list."""
+    text = " ".join(bounded(line).split())[:MAX_LINE]
+    (token,) = _simple(_PARSER.parseInline(text))
+    return harmless(" ".join(inline_text(token, with_links=False).split()), "").strip()
 
 
 def harmless(text: str, form: str) -> str:

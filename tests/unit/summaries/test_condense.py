@@ -130,6 +130,22 @@ def test_a_date_is_no_figure_and_a_sentence_that_points_elsewhere_is_no_point() 
     assert [line[:3] for line in c.brief_text.split("\n")[2:]] == ["- C", "- D"]
 
 
+def test_a_number_at_the_start_of_a_line_is_never_lost() -> None:
+    c = condense(
+        summary(
+            "Lead.",
+            section("3. third\n4. fourth", "1. Finance"),
+            questions=("2. What **now**?",),
+            decisions=(Decision("5. The plan was *endorsed*", item="6."),),
+        )
+    )
+    assert "<h4>1. Finance</h4>" in c.full_html
+    assert '<ol start="3">' in c.full_html
+    assert "3. third\n4. fourth" in c.full_text
+    assert c.headline == "2. What now?"
+    assert c.decisions == (Decision("5. The plan was endorsed", item="6."),)
+
+
 def test_full_has_every_section_under_its_heading() -> None:
     c = condense(
         summary(
@@ -242,7 +258,7 @@ def check_harmless(c: Condensed) -> None:
     for html in (c.brief_html, c.full_html):
         for element in tree_of(html).iter():
             assert element.tag in TAGS | {"div"}
-            assert set(element.attrib) <= ({"href"} if element.tag == "a" else set())
+            assert set(element.attrib) <= {"a": {"href"}, "ol": {"start"}}.get(str(element.tag), set())
             if element.tag == "a":
                 assert element.attrib["href"].startswith(("https://", "http://"))
     for text in all_strings(c):
