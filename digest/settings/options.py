@@ -200,7 +200,7 @@ class SmtpSettings(Section):
     password: SecretStr | None = Field(default=None, description="password of the log-in")
     timeout_s: float = Field(default=60.0, gt=0, description="for one answer of the server")
     connections: int = Field(default=2, ge=1, le=64, description="connections at the same time")
-    batch_size: int = Field(default=50, ge=1, le=1000, description="letters in one claimed batch")
+    batch_size: int = Field(default=1, ge=1, le=1000, description="letters that share one outcome")
 
 
 class OutboxSettings(Section):
