@@ -62,7 +62,8 @@ def compose(
     while True:
         with database.read() as connection:
             todo = editions.editions_to_compose(connection, run.id, limit=CHUNK, after=desk.last_id)
-            made = [(one, desk.edition(connection, one)) for one in todo]
+            wishes = profiles.profiles_by_id(connection, {one.profile_id for one in todo})
+            made = [(one, desk.edition(connection, one, wishes[one.profile_id])) for one in todo]
         if not todo:
             break
         desk.last_id = todo[-1].id
@@ -130,8 +131,7 @@ class _Desk:
         self._facts: Facts | None = None
         self.last_id = 0
 
-    def edition(self, connection: Connection, one: ToCompose) -> Edition:
-        profile = profiles.profiles_by_id(connection, [one.profile_id])[one.profile_id]
+    def edition(self, connection: Connection, one: ToCompose, profile: Profile) -> Edition:
         facts = replace(self._shared(connection), from_seq=one.from_seq)
         return edition_of(profile, self._index(connection, one), facts)
 

@@ -8,9 +8,11 @@ not claimed is untouched, a claim that ran out is uncertain (or done again, if t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from digest import links
 from digest.links import Purpose, Signer
@@ -30,9 +32,15 @@ from digest.model import (
 )
 from digest.pipeline.plan import raise_one
 from digest.store import batches, deliveries, editions, publications, runs
-from digest.store.batches import ClaimedBatch
+from digest.store.batches import ClaimedBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.runs import Run
+
+_FLUSH_EVERY = timedelta(milliseconds=250)
+# A claim is given up this long before it runs out, so that its last request can still be answered.
+_MARGIN = timedelta(seconds=1)
+# When a provider asks to try later and does not say when.
+_RETRY_AFTER = timedelta(minutes=1)
 
 
 class Sender(Protocol):
@@ -75,9 +83,7 @@ class Handed:
     letters: int = 0
     refused: int = 0
     uncertain: int = 0
-    doubts_in_a_row: int = 0
     why: str | None = None
-    pages: dict[int, Page] = field(default_factory=dict)
 
 
 def dispatch(
@@ -88,169 +94,184 @@ def dispatch(
     Stops early, with the run paused and the reason kept, after three answers in doubt in a row or too
     many refusals. ``each`` is called with the number of letters of every request.
     """
-    handed = Handed()
-    while handed.why is None:
+    hand = _Hand(database, run, desk)
+    while hand.done.why is None:
         free_dead_claims(database, run.id, desk)
-        taken = _claim(database, run, desk)
+        taken = hand.claim()
         if not taken:
             break
-        for at, batch in enumerate(taken):
-            if handed.why is not None:
-                _put_back(database, taken[at:], desk)
-                break
-            _send_one(database, run, batch, desk, handed)
-            each(len(batch.recipients))
-    return handed
+        try:
+            hand.send_all(taken, each)
+        finally:
+            hand.flush()
+    if hand.done.why is not None:
+        with database.write() as connection:
+            runs.pause_run(connection, run.id, why=hand.done.why)
+    return hand.done
 
 
-def _claim(database: Database, run: Run, desk: Desk) -> list[ClaimedBatch]:
-    now = desk.clock()
-    with database.write(durable=True) as connection:
-        current = runs.run_by_id(connection, run.id)
-        if current.state in (RunState.PAUSED, RunState.CANCELLED, RunState.COMPLETED):
-            return []
-        taken, moved = batches.claim(
-            connection,
-            run.id,
-            holder=desk.holder,
-            now=now,
-            held_until=now + desk.hold,
-            claim_size=desk.claim_size,
-            is_notice=run.kind is not RunKind.DIGEST,
-        )
-        if moved:
-            raised = [
-                (one, raise_one(connection, one.profile_id, one.from_seq, upto_seq=run.upto_seq))
-                for one in moved
-            ]
-            batches.replan(
+class _Hand:
+    """One holder at work on one run.
+
+    Answers that all went well are recorded together, at most ``_FLUSH_EVERY`` apart: a crash in between
+    leaves those few in doubt. Anything else is recorded at once.
+    """
+
+    def __init__(self, database: Database, run: Run, desk: Desk) -> None:
+        self._database = database
+        self._run = run
+        self._desk = desk
+        self._page: tuple[int, Page] | None = None
+        self._held_until = desk.clock()
+        self._doubts_in_a_row = 0
+        self._good: list[tuple[ClaimedBatch, HandedOver]] = []
+        self._flushed_at = desk.clock()
+        self.done = Handed()
+
+    def claim(self) -> list[ClaimedBatch]:
+        """Ready batches, now this holder's; empty when there are none or the run may not go on."""
+        run, desk = self._run, self._desk
+        now = desk.clock()
+        self._held_until = now + desk.hold
+        with self._database.write(durable=True) as connection:
+            if not runs.may_send(connection, run.id):
+                return []
+            taken, moved = batches.claim(
                 connection,
                 run.id,
-                raised,
-                content_seq=publications.last_seq(connection),
-                batch_size=desk.sender.batch_size,
+                holder=desk.holder,
+                now=now,
+                held_until=self._held_until,
+                claim_size=desk.claim_size,
+                is_notice=run.kind is not RunKind.DIGEST,
             )
-            runs.reopen_composing(connection, run.id)
-    return taken
+            if moved:
+                self._replan(connection, moved)
+        return taken
 
+    def _replan(self, connection: Connection, moved: list[Moved]) -> None:
+        run = self._run
+        raised = [
+            (one, raise_one(connection, one.profile_id, one.from_seq, upto_seq=run.upto_seq)) for one in moved
+        ]
+        seq = publications.last_seq(connection)
+        batches.replan(connection, run.id, raised, content_seq=seq, batch_size=self._desk.sender.batch_size)
+        runs.reopen_composing(connection, run.id)
 
-def _send_one(database: Database, run: Run, batch: ClaimedBatch, desk: Desk, handed: Handed) -> None:
-    if not batch.recipients:
-        _record(database, batch, desk, BatchState.CLOSED)
-        return
-    outgoing = _outgoing(database, run, batch, desk, handed.pages)
-    with_hold = desk.clock() + timedelta(seconds=1)
-    if with_hold >= outgoing.sent_at + desk.hold:
-        # The machine slept or the disk hung: the claim may be somebody else's by now. Nothing was sent.
-        _put_back(database, [batch], desk)
-        return
-    _take_answer(database, run, batch, desk, handed, desk.sender.send(outgoing))
+    def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
+        """Send every batch of a claim, or put back what is not to be sent after all."""
+        for at, batch in enumerate(taken):
+            if self.done.why is not None or self._is_over():
+                self._put_back(taken[at:])
+                return
+            if batch.recipients:
+                self._take(batch, self._desk.sender.send(self._outgoing(batch)))
+                each(len(batch.recipients))
+            else:
+                self._record(batch, BatchState.CLOSED)
 
+    def _is_over(self) -> bool:
+        """The machine slept or a request took too long: the rest may be another's by now."""
+        return self._desk.clock() + _MARGIN >= self._held_until
 
-def _take_answer(
-    database: Database, run: Run, batch: ClaimedBatch, desk: Desk, handed: Handed, outcome: Outcome
-) -> None:
-    if isinstance(outcome, HandedOver):
-        _record_handed_over(database, run, batch, desk, outcome)
-        handed.letters += len(batch.recipients) - len(outcome.bad)
-        handed.doubts_in_a_row = 0
-    elif isinstance(outcome, InDoubt):
-        _record(database, batch, desk, BatchState.UNCERTAIN, why=outcome.why, provider=outcome.provider_id)
-        handed.uncertain += len(batch.recipients)
-        handed.doubts_in_a_row += 1
-        if handed.doubts_in_a_row >= desk.most_doubts:
-            handed.why = f"{desk.most_doubts} answers in a row in doubt, the last one: {outcome.why}"
-    else:
-        _take_refusal(database, batch, desk, handed, outcome)
-    if handed.why is not None:
-        with database.write() as connection:
-            runs.pause_run(connection, run.id, why=handed.why)
+    def _put_back(self, unsent: list[ClaimedBatch]) -> None:
+        """Batches that this holder claimed and knows it has not sent are ready again."""
+        for batch in unsent:
+            self._record(batch, BatchState.READY)
 
+    def _take(self, batch: ClaimedBatch, outcome: Outcome) -> None:
+        if isinstance(outcome, HandedOver):
+            self._doubts_in_a_row = 0
+            self._good.append((batch, outcome))
+            self.done.letters += len(batch.recipients) - len(outcome.bad)
+            if self._desk.clock() - self._flushed_at >= _FLUSH_EVERY:
+                self.flush()
+        elif isinstance(outcome, InDoubt):
+            self._take_doubt(batch, outcome)
+        else:
+            self._take_refusal(batch, outcome)
 
-def _take_refusal(
-    database: Database, batch: ClaimedBatch, desk: Desk, handed: Handed, refused: Refused
-) -> None:
-    if refused.is_final and not refused.pauses_run:
-        with database.write() as connection:
-            if batches.record(
+    def flush(self) -> None:
+        """Record the good answers so far. Twice is harmless."""
+        self._flushed_at = self._desk.clock()
+        if not self._good:
+            return
+        good, self._good = self._good, []
+        with self._database.write() as connection:
+            for batch, outcome in good:
+                batches.record(
+                    connection,
+                    batch.id,
+                    holder=self._desk.holder,
+                    state=BatchState.HANDED_OVER,
+                    now=self._flushed_at,
+                    provider_id=outcome.provider_id,
+                )
+                for subscriber_id in outcome.bad:
+                    deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
+
+    def _take_doubt(self, batch: ClaimedBatch, doubt: InDoubt) -> None:
+        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id)
+        self.done.uncertain += len(batch.recipients)
+        self._doubts_in_a_row += 1
+        if self._doubts_in_a_row >= self._desk.most_doubts:
+            self.done.why = f"{self._doubts_in_a_row} answers in a row in doubt, the last: {doubt.why}"
+
+    def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
+        if refused.is_final:
+            with self._database.write() as connection:
+                if batches.record(
+                    connection,
+                    batch.id,
+                    holder=self._desk.holder,
+                    state=BatchState.REFUSED,
+                    now=self._desk.clock(),
+                    why=refused.why,
+                ):
+                    self.done.refused += batches.refuse(connection, batch.id)
+        else:
+            later = refused.retry_at or self._desk.clock() + _RETRY_AFTER
+            self._record(batch, BatchState.READY, why=refused.why, retry_at=later)
+        if refused.pauses_run or self.done.refused >= self._desk.most_refusals:
+            self.done.why = refused.why
+
+    def _record(
+        self,
+        batch: ClaimedBatch,
+        state: BatchState,
+        *,
+        why: str | None = None,
+        provider_id: str | None = None,
+        retry_at: datetime | None = None,
+    ) -> None:
+        with self._database.write() as connection:
+            batches.record(
                 connection,
                 batch.id,
-                holder=desk.holder,
-                state=BatchState.REFUSED,
-                now=desk.clock(),
-                why=refused.why,
-            ):
-                handed.refused += batches.refuse(connection, batch.id)
-    else:
-        _record(database, batch, desk, BatchState.READY, why=refused.why, retry_at=refused.retry_at)
-    if refused.pauses_run or handed.refused >= desk.most_refusals:
-        handed.why = refused.why
+                holder=self._desk.holder,
+                state=state,
+                now=self._desk.clock(),
+                why=why,
+                provider_id=provider_id,
+                retry_at=retry_at,
+            )
 
-
-def _record_handed_over(
-    database: Database, run: Run, batch: ClaimedBatch, desk: Desk, outcome: HandedOver
-) -> None:
-    with database.write() as connection:
-        batches.record(
-            connection,
-            batch.id,
-            holder=desk.holder,
-            state=BatchState.HANDED_OVER,
-            now=desk.clock(),
-            provider_id=outcome.provider_id,
+    def _outgoing(self, batch: ClaimedBatch) -> Outgoing:
+        desk, sent_at = self._desk, self._desk.clock()
+        if self._page is None or self._page[0] != batch.page_id:
+            with self._database.read() as connection:
+                self._page = batch.page_id, editions.page_by_id(connection, batch.page_id)
+        view = desk.signer.token(Purpose.VIEW, batch.page_id, on=sent_at.date())
+        return Outgoing(
+            run_id=self._run.id,
+            batch_id=batch.id,
+            kind=self._run.kind,
+            page=self._page[1],
+            view_url=f"{desk.publication.base_url}/view/{view}",
+            publication=desk.publication,
+            recipients=tuple(recipients_of(self._run.id, batch, desk, on=sent_at)),
+            sent_at=sent_at,
         )
-        for subscriber_id in outcome.bad:
-            deliveries.end_delivery(connection, run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
-
-
-def _record(
-    database: Database,
-    batch: ClaimedBatch,
-    desk: Desk,
-    state: BatchState,
-    *,
-    why: str | None = None,
-    provider: str | None = None,
-    retry_at: datetime | None = None,
-) -> None:
-    with database.write() as connection:
-        batches.record(
-            connection,
-            batch.id,
-            holder=desk.holder,
-            state=state,
-            now=desk.clock(),
-            why=why,
-            provider_id=provider,
-            retry_at=retry_at,
-        )
-
-
-def _put_back(database: Database, taken: list[ClaimedBatch], desk: Desk) -> None:
-    """Batches that this holder claimed and knows it has not sent are ready again."""
-    for batch in taken:
-        _record(database, batch, desk, BatchState.READY)
-
-
-def _outgoing(
-    database: Database, run: Run, batch: ClaimedBatch, desk: Desk, pages: dict[int, Page]
-) -> Outgoing:
-    sent_at = desk.clock()
-    if batch.page_id not in pages:
-        with database.read() as connection:
-            pages.clear()
-            pages[batch.page_id] = editions.page_by_id(connection, batch.page_id)
-    view = desk.signer.token(Purpose.VIEW, batch.page_id, on=sent_at.date())
-    return Outgoing(
-        run_id=run.id,
-        batch_id=batch.id,
-        kind=run.kind,
-        page=pages[batch.page_id],
-        view_url=f"{desk.publication.base_url}/view/{view}",
-        publication=desk.publication,
-        recipients=tuple(recipients_of(run.id, batch, desk, on=sent_at)),
-        sent_at=sent_at,
-    )
 
 
 def recipients_of(run_id: int, batch: ClaimedBatch, desk: Desk, *, on: datetime) -> list[Recipient]:

@@ -116,7 +116,7 @@ def _recheck(
     good: dict[int, list[tuple[int, str, str]]] = {row.id: [] for row in taken}
     moved: list[Moved] = []
     fine_states = ("active", "pending") if is_notice else ("active",)
-    rows = connection.execute(query, {"ids": list(good)})
+    rows = connection.execute(query, {"ids": list(good)}).all()
     odd = []
     for batch, id_, address, name, state, profile, planned_profile, from_seq in rows:
         if state in fine_states and (is_notice or profile == planned_profile):

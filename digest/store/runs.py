@@ -105,6 +105,12 @@ def may_plan(connection: Connection, id_: int) -> bool:
     return row.planned_at is None and row.state != RunState.CANCELLED
 
 
+def may_send(connection: Connection, id_: int) -> bool:
+    """Whether letters of a run may leave: not while it is paused, nor once it is cancelled or over."""
+    state = connection.execute(select(_T.c.state).where(_T.c.id == id_)).scalar_one()
+    return state not in (RunState.PAUSED, RunState.CANCELLED, RunState.COMPLETED)
+
+
 def mark_planned(connection: Connection, id_: int, *, now: datetime) -> None:
     """Planning is over. Twice keeps the first instant."""
     query = update(_T).where(_T.c.id == id_, _T.c.planned_at.is_(None))

@@ -1,0 +1,178 @@
+"""The rows of a whole run: planned, composed, claimed, handed to a bare sink, recorded, closed."""
+
+from __future__ import annotations
+
+import http.client
+import resource
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from digest.compose.profile import profile_of
+from digest.links import Signer
+from digest.model import (
+    Council,
+    Document,
+    DocumentKind,
+    HandedOver,
+    Origin,
+    Outcome,
+    Outgoing,
+    Publication,
+    Summary,
+)
+from digest.pipeline.compose import Limits
+from digest.pipeline.dispatch import Desk
+from digest.pipeline.plan import Rules
+from digest.pipeline.publish import take_in
+from digest.pipeline.run import Works, run_due
+from digest.render.page import render_page
+from digest.render.skeleton import compile_skeleton
+from digest.slots import schedule_of, window_of
+from digest.store import councils, invariants, profiles
+from digest.store.database import Database
+from digest.store.types import to_stored
+from digest.wiring import template_sources
+from tests.benchmarks import floors
+
+NOW = datetime(2025, 9, 7, 17, 0, tzinfo=UTC)
+PUBLICATION = Publication("Council Digest", "digest@example.org", "https://digest.example.org")
+
+
+class SinkSender:
+    """Builds and posts what F1 posts, from what dispatch gives it."""
+
+    name = "sink"
+    is_repeatable = False
+    batch_size = floors.BATCH
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def send(self, outgoing: Outgoing) -> Outcome:
+        request = {
+            "from": {"email": outgoing.publication.from_address},
+            "subject": outgoing.page.subject,
+            "content": [
+                {"type": "text/plain", "value": outgoing.page.text},
+                {"type": "text/html", "value": outgoing.page.html},
+            ],
+            "personalizations": [
+                {
+                    "to": [{"email": r.address}],
+                    "headers": {
+                        "List-Unsubscribe": f"<{r.unsubscribe_url}>",
+                        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+                    },
+                    "substitutions": {
+                        "-dgUnsub-": r.unsubscribe_url,
+                        "-dgPrefs-": r.preferences_url,
+                    },
+                    "custom_args": {"dg_delivery_id": r.delivery},
+                }
+                for r in outgoing.recipients
+            ],
+        }
+        self._connection.request("POST", "/v3/mail/send", orjson.dumps(request), floors.HEAD)
+        answer = self._connection.getresponse()
+        answer.read()
+        return HandedOver(answer.headers.get("X-Message-Id"))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def prepare(url: str, n: int, *, distinct: int) -> Database:
+    """A migrated database with councils, news of the week and n active subscribers on ``distinct`` profiles."""
+    database = Database(url)
+    database.upgrade()
+    slugs = [f"council-{i}" for i in range(20)]
+    with database.write() as connection:
+        for slug in slugs:
+            councils.add_council(connection, Council(slug, slug.title()), now=NOW - timedelta(days=30))
+    for slug in slugs:
+        take_in(
+            database, _summary(slug), url_key=None, now=NOW - timedelta(days=2), archive_after=timedelta(60)
+        )
+    with database.write() as connection:
+        schedule = profiles.schedule_id(connection, schedule_of("weekly", "sunday", "18:00", "Europe/London"))
+        ids = [
+            profiles.profile_id(connection, profile_of(councils=[slugs[i % 20]], keywords=[f"word{i}"]))
+            for i in range(distinct)
+        ]
+        _insert_subscribers(connection, n, schedule, ids)
+    return database
+
+
+def _summary(slug: str) -> Summary:
+    return Summary(
+        council=slug,
+        committee="Cabinet",
+        starts_at=NOW - timedelta(days=4),
+        starts_on=(NOW - timedelta(days=4)).date(),
+        origin=Origin.AI,
+        lead="The cabinet agreed a budget of £12 million for roads. " * 4,
+        questions=("What will happen to the roads?",),
+        topics=("Transport",),
+        documents=(Document(DocumentKind.AGENDA, "Agenda", "https://example.org/a.pdf"),),
+    )
+
+
+def _insert_subscribers(connection: Any, n: int, schedule: int, ids: list[int]) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    numbers = (
+        "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < :n)"
+        if is_sqlite
+        else "WITH g AS (SELECT generate_series(1, :n) AS i)"
+    )
+    connection.execute(text("CREATE TEMP TABLE pick (at INT PRIMARY KEY, profile_id INT)"))
+    connection.execute(
+        text("INSERT INTO pick VALUES (:at, :id)"), [{"at": at, "id": id_} for at, id_ in enumerate(ids)]
+    )
+    connection.execute(
+        text(
+            "INSERT INTO subscriber (address, address_key, name, state, profile_id, schedule_id, covered_seq, "
+            f"due_from_at, created_at) {numbers} "
+            "SELECT 'reader' || i || '@example.org', 'reader' || i || '@example.org', '', 'active', "
+            "pick.profile_id, :schedule, 0, :since, :since FROM g JOIN pick ON pick.at = i * 7919 % :p ORDER BY i"
+        ),
+        {"n": n, "p": len(ids), "schedule": schedule, "since": to_stored(NOW - timedelta(days=7))},
+    )
+
+
+def works_of(database: Database, port: int, *, claim_size: int = 20_000) -> Works:
+    skeleton = compile_skeleton(template_sources(), PUBLICATION)
+    sender = SinkSender(port)
+    desk = Desk(
+        sender=sender,
+        publication=PUBLICATION,
+        signer=Signer("k" * 40),
+        holder="bench",
+        clock=lambda: NOW,
+        is_alive=lambda holder: True,
+        claim_size=claim_size,
+        hold=timedelta(minutes=5),
+    )
+    rules = Rules(window_of("06:00-22:00"), timedelta(hours=48), sender.batch_size, 3)
+    limits = Limits(timedelta(14), timedelta(28), 5, 40, timedelta(3))
+    return Works(database, lambda e: render_page(e, skeleton), rules, limits, desk, pause=time.sleep)
+
+
+def timed_run(database: Database, port: int) -> tuple[float, dict[str, int]]:
+    """Seconds of `digest run` over everybody due, and its counts; the ledger is checked afterwards."""
+    works = works_of(database, port)
+    began = time.perf_counter()
+    report = run_due(works, patience=timedelta(0))[0]
+    seconds = time.perf_counter() - began
+    with database.read() as connection:
+        wrong = invariants.broken(connection)
+    assert not wrong, wrong
+    return seconds, dict(report.counts)
+
+
+def peak_mb() -> float:
+    """Largest resident size of this process so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
