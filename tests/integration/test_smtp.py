@@ -264,7 +264,8 @@ def test_a_sender_whose_links_must_not_stand_in_html_mails_nobody(mailboxes: Mai
 
 def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
     assert isinstance(data, LoginPassword)
-    return AuthResult(success=data.login == b"ann" and data.password == SECRET.encode())
+    is_right = data.login == b"ann" and data.password == SECRET.encode()
+    return AuthResult(success=is_right, handled=is_right)
 
 
 def test_log_in_over_starttls(mailboxes: Mailboxes, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
