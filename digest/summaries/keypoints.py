@@ -14,6 +14,7 @@ from digest.summaries.markdown import Block
 MAX_POINTS = 4
 PER_SECTION = 2
 _SHORT, _LONG = 40, 320  # characters of a sentence that can stand alone and still be read at a glance
+_SAME = 0.6  # share of a sentence's longer words that make it a repetition
 _TELLING = 2.0  # below it a sentence is only shown where a summary has hardly anything better
 _LABEL_LENGTH, _LABEL_WORDS = 30, 4  # of a section heading that can stand before a sentence
 
@@ -74,28 +75,36 @@ def key_points(
     At most two come from one section, and none that mostly repeats what is said or another point.
     A summary without figures and decisions gives the first sentences that can stand alone.
     """
-    found = [
-        candidate
-        for n, (_, blocks) in enumerate(sections)
+    found = _candidates([blocks for _, blocks in sections])
+    chosen = _chosen(found, told=[_words(text) for text in said])
+    return _labelled(chosen, [heading for heading, _ in sections])
+
+
+def _candidates(sections: list[tuple[Block, ...]]) -> list[_Candidate]:
+    """The best sentence of each block, best first; dull ones only where hardly anything else is there."""
+    best = (
+        _best_of(block, section=n, place=place)
+        for n, blocks in enumerate(sections)
         for place, block in enumerate(blocks)
-        if (candidate := _best_of(block, section=n, place=place))
-    ]
+    )
+    found = [candidate for candidate in best if candidate]
     telling = [candidate for candidate in found if candidate.score >= _TELLING]
-    if len(telling) > 1:
-        found = telling
+    return sorted(telling if len(telling) > 1 else found, key=lambda c: (-c.score, c.section, c.place))
+
+
+def _chosen(found: list[_Candidate], *, told: list[frozenset[str]]) -> list[_Candidate]:
+    """As many as fit, without repetition, in the order of the text; ``told`` grows."""
     chosen: list[_Candidate] = []
-    told = [_words(text) for text in said]
-    for candidate in sorted(found, key=lambda c: (-c.score, c.section, c.place)):
+    for candidate in found:
         words = _words(f"{candidate.point.label} {candidate.point.words}")
         is_crowded = sum(c.section == candidate.section for c in chosen) >= PER_SECTION
-        if is_crowded or any(_overlap(words, other) > 0.6 for other in told):
+        if is_crowded or any(_overlap(words, other) > _SAME for other in told):
             continue
         chosen.append(candidate)
         told.append(words)
         if len(chosen) == MAX_POINTS:
             break
-    chosen.sort(key=lambda c: (c.section, c.place))
-    return _labelled(chosen, [heading for heading, _ in sections])
+    return sorted(chosen, key=lambda c: (c.section, c.place))
 
 
 def _labelled(chosen: list[_Candidate], headings: list[str]) -> tuple[KeyPoint, ...]:
