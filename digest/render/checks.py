@@ -26,8 +26,7 @@ def check_source(
     samples = list(contexts)
     _check_filters(tree, file=file, environment=environment)
     _check_names(tree, file=file, known=set(samples[0]) | set(environment.globals))
-    for sample in samples:
-        _trial(source, file=file, environment=environment, context=sample)
+    _trial(source, file=file, environment=environment, contexts=samples)
 
 
 def _check_names(tree: nodes.Template, *, file: str, known: set[str]) -> None:
@@ -46,11 +45,14 @@ def _check_filters(tree: nodes.Template, *, file: str, environment: Environment)
                 raise TemplateError(f"{file}, line {node.lineno}: no {what} {node.name!r}; {near}")
 
 
-def _trial(source: str, *, file: str, environment: Environment, context: Mapping[str, Any]) -> None:
+def _trial(
+    source: str, *, file: str, environment: Environment, contexts: Iterable[Mapping[str, Any]]
+) -> None:
     code = environment.compile(source, name=file, filename=file)
     template = environment.template_class.from_code(environment, code, environment.make_globals(None))
     try:
-        template.render(context)
+        for context in contexts:
+            template.render(context)
     except UndefinedError as bad:
         raise TemplateError(
             f"{file}, line {_line_of(bad, file)}: {bad.message}; see docs/templates.md for the names"

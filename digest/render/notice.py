@@ -13,11 +13,11 @@ from digest.errors import RenderError
 from digest.model import Council, Detail, Entry, Format, LineKind, Meeting, Page, Place, RunKind
 from digest.render import sentences, tags
 from digest.render.page import FILLER, shell_page
-from digest.render.plain import many_lines, shortened, tidy
+from digest.render.plain import many_lines, one_line, shortened, tidy
 from digest.render.samples import NOTICES, TAG_NAMES
 from digest.render.skeleton import Skeleton
-from digest.render.subject import line_of, preheader_from
-from digest.render.views import ItemView, item_view, named, when_of
+from digest.render.subject import MAX_SUBJECT, line_of, preheader_from
+from digest.render.views import ItemView, day_of, item_view, named
 from digest.render.words import Language, local
 
 MAX_PARAGRAPHS = 30
@@ -136,9 +136,10 @@ def _subject(kind: RunKind, facts: NoticeFacts, language: Language, councils: st
     if kind is RunKind.SERVICE:
         return line_of(facts.title)
     if kind is RunKind.CANCELLED_MEETING and facts.meeting is not None:
-        on = when_of(facts.meeting, language, year=facts.as_of.year)
-        name = shortened(named(facts.meeting.committee), 30)
-        return line_of(language("Cancelled: %(meeting)s, %(day)s", meeting=name, day=on))
+        on = day_of(facts.meeting)
+        day = f", {language.short_day(on)}" if on else ""
+        words = language("Cancelled: %(meeting)s", meeting=facts.meeting.committee)
+        return line_of(shortened(one_line(words), MAX_SUBJECT - len(day)) + day)
     return line_of(
         {
             RunKind.CONFIRM: language("Please confirm: your digest of %(councils)s", councils=councils),

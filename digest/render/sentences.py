@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from digest.model import Council, Edition, Folded, Place, Profile, Reason, Silence, Waiting
 from digest.render.tags import neutralise
 from digest.render.views import named
-from digest.render.words import Language, local
+from digest.render.words import Language, local, message, plural
 
 MAX_NAMES = 4  # names in one sentence; the rest is counted
 MAX_LINES = 8  # councils with a line of their own; the rest is counted
@@ -27,11 +27,11 @@ def section_heading(place: Place, language: Language) -> str:
 def counted(place: Place, n: int, language: Language) -> str:
     """ "2 meetings coming up" and the like, as part of a sentence."""
     one, many = {
-        Place.DECIDED: ("what one meeting decided", "what %(n)d meetings decided"),
-        Place.CORRECTED: ("one correction", "%(n)d corrections"),
-        Place.CHANGED: ("one change of plan", "%(n)d changes of plan"),
-        Place.PAPERS: ("papers for one meeting", "papers for %(n)d meetings"),
-        Place.COMING_UP: ("one meeting coming up", "%(n)d meetings coming up"),
+        Place.DECIDED: plural("what one meeting decided", "what %(n)d meetings decided"),
+        Place.CORRECTED: plural("one correction", "%(n)d corrections"),
+        Place.CHANGED: plural("one change of plan", "%(n)d changes of plan"),
+        Place.PAPERS: plural("papers for one meeting", "papers for %(n)d meetings"),
+        Place.COMING_UP: plural("one meeting coming up", "%(n)d meetings coming up"),
     }[place]
     return language.count(one, many, n)
 
@@ -124,18 +124,18 @@ def folded_sentence(line: Folded, n: int, council: Council | None, language: Lan
 
 def _folded_words(line: Folded) -> tuple[str, str]:
     if line.why == "later":
-        return (
+        return plural(
             "and one more meeting announced, further ahead",
             "and %(n)d more meetings announced, further ahead",
         )
     if line.why == "held":
-        return "and one more meeting, already held", "and %(n)d more meetings, already held"
+        return plural("and one more meeting, already held", "and %(n)d more meetings, already held")
     return {
-        Place.DECIDED: ("and one more summary", "and %(n)d more summaries"),
-        Place.CORRECTED: ("and one more correction", "and %(n)d more corrections"),
-        Place.CHANGED: ("and one more change", "and %(n)d more changes"),
-        Place.PAPERS: ("and papers for one more meeting", "and papers for %(n)d more meetings"),
-        Place.COMING_UP: ("and one more meeting", "and %(n)d more meetings"),
+        Place.DECIDED: plural("and one more summary", "and %(n)d more summaries"),
+        Place.CORRECTED: plural("and one more correction", "and %(n)d more corrections"),
+        Place.CHANGED: plural("and one more change", "and %(n)d more changes"),
+        Place.PAPERS: plural("and papers for one more meeting", "and papers for %(n)d more meetings"),
+        Place.COMING_UP: plural("and one more meeting", "and %(n)d more meetings"),
     }[line.place]
 
 
@@ -191,10 +191,10 @@ def _rest(n: int, language: Language) -> tuple[str, ...]:
 def _phrase(reason: Reason, language: Language) -> str:
     value = named(reason.value)
     phrases: Mapping[str, str] = {
-        "council": "you follow %(value)s",
-        "committee": "you follow %(value)s",
-        "topic": "it is about %(value)s",
-        "keyword": "it mentions “%(value)s”",
-        "ward": "it names %(value)s ward",
+        "council": message("you follow %(value)s"),
+        "committee": message("you follow %(value)s"),
+        "topic": message("it is about %(value)s"),
+        "keyword": message("it mentions “%(value)s”"),
+        "ward": message("it names %(value)s ward"),
     }
-    return language(phrases.get(reason.kind, "it matches %(value)s"), value=value)
+    return language(phrases.get(reason.kind, message("it matches %(value)s")), value=value)

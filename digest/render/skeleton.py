@@ -239,7 +239,7 @@ def _with_fixed_words(source: str, language: Language, *, is_html: bool) -> str:
     def said(found: re.Match[str]) -> str:
         words = language(found[1]) % {}
         if "{" in words:  # a translation must not become a template
-            return found[0]
+            return "{{ " + repr(words) + " }}"
         return str(escape(words)) if is_html else words
 
     return _FIXED.sub(said, source)

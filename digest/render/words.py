@@ -5,7 +5,8 @@ Catalogues are gettext ``.po`` texts handed in as data; the dates come from Babe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from gettext import NullTranslations
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from babel.support import Translations
@@ -22,6 +24,7 @@ from digest.errors import TemplateError
 
 DEFAULT_LANGUAGE = "en"
 # English dates as read in the United Kingdom and Ireland (3 September, not September 3).
+_PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.?)")
 _LOCALES = {"en": "en_GB"}
 
 
@@ -73,6 +76,16 @@ class Language:
         return language_name(self.code, self.code)
 
 
+def plural(one: str, many: str) -> tuple[str, str]:
+    """Both forms of a counted text, as they are: marks them for the catalogues."""
+    return one, many
+
+
+def message(text: str) -> str:
+    """The text as it is: marks it for the catalogues."""
+    return text
+
+
 def language_name(code: str, within: str) -> str:
     """The language ``code`` as it is called in the language ``within``; the code where unknown."""
     try:
@@ -109,10 +122,32 @@ def _catalogue(name: str, code: str, text: str) -> Translations:
         raise TemplateError(
             f"{name}: {code!r} is no language that can be used ({bad}); rename the file"
         ) from bad
+    _check_placeholders(name, catalogue)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return Translations(compiled)
+
+
+def _check_placeholders(name: str, catalogue: Catalog) -> None:
+    """Each translation fills in what its original does; one that does not would break a letter.
+
+    Raises: TemplateError naming file and line.
+    """
+    for entry in catalogue:
+        originals = _forms(entry.id)
+        known = {found for original in originals for found in _PLACEHOLDER.findall(original)}
+        for translation in _forms(entry.string) if entry.id else ():
+            if strange := set(_PLACEHOLDER.findall(translation)) - known:
+                raise TemplateError(
+                    f"{name}, line {entry.lineno}: {min(strange)} is not in {originals[0]!r}; "
+                    "use the placeholders of the original, and write a percent sign as %%"
+                )
+
+
+def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    """A text's one form, or all its counted ones."""
+    return (text,) if isinstance(text, str) else tuple(text or ())
 
 
 @lru_cache(maxsize=64)
