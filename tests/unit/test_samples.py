@@ -196,6 +196,15 @@ def test_a_meeting_with_a_summary_is_in_a_feed_under_the_same_address() -> None:
         assert s.url.replace("&", "&amp;") in feeds, s.url
 
 
+def test_a_recent_summary_without_an_address_is_found_by_committee_and_time() -> None:
+    met = {(name_key(s.committee), s.starts_at) for found in all_sightings().values() for s in found}
+    bare = [
+        s for s in summaries().values() if not s.url and s.starts_on.year == 2025 and s.starts_on.month > 8
+    ]
+    assert len(bare) == 1
+    assert all((name_key(s.committee), s.starts_at) in met for s in bare)
+
+
 def test_the_stockport_summary_has_the_facts_of_its_meeting() -> None:
     s = summaries()["stockport-2025-09-03-children-families.md"]
     text = condense(s).full_text
