@@ -694,10 +694,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """The request left and no answer is known: nobody may send it again without evidence."""
+    """The request left and no answer is known: nobody may send it again without evidence.
+
+    ``bad`` (subscriber id -> why) were not in the request: for them there is no doubt.
+    """
 
     why: str
     provider_id: str | None = None
+    bad: dict[int, str] = field(default_factory=dict)
 
 
 Outcome = HandedOver | Refused | InDoubt

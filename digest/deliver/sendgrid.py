@@ -81,7 +81,7 @@ class SendGrid:
         except NotSentError as error:
             return Refused(str(error), is_final=False)
         except UnansweredError as error:
-            return InDoubt(str(error))
+            return InDoubt(str(error), bad=bad)
         except RenderError as error:
             return Refused(str(error), is_final=False, pauses_run=True)
 
@@ -187,7 +187,7 @@ def outcome_of(answer: Answer, bad: dict[int, str]) -> Outcome:
         return Refused(why, is_final=False, pauses_run=True)
     if 400 <= status < 500 and status != 408:
         return Refused(f"SendGrid refuses the letter ({_said(answer)})")
-    return InDoubt(f"SendGrid answered {_said(answer)}", answer.headers.get("x-message-id"))
+    return InDoubt(f"SendGrid answered {_said(answer)}", answer.headers.get("x-message-id"), bad)
 
 
 def retry_at(answer: Answer) -> datetime | None:

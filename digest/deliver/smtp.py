@@ -187,7 +187,7 @@ class _Progress:
     def stopped(self, why: str, *, is_final: bool = False, pauses_run: bool = False) -> Outcome:
         """The outcome of a batch that ends here."""
         if self.accepted or self.is_letter_out:
-            return InDoubt(f"{self.accepted} letters were taken, then: {why}")
+            return InDoubt(f"{self.accepted} letters were taken, then: {why}", bad=self.bad)
         return Refused(why, is_final=is_final, pauses_run=pauses_run)
 
 

@@ -1,0 +1,152 @@
+"""What the provider remembers: whether a doubtful letter was accepted, and whom it will not mail.
+
+Email Logs lag by minutes and forget after days, and know no search by our id: so they are asked by address,
+category and time, and believed only when the found letter carries our delivery id. One found letter settles
+its whole request, since the provider takes or refuses requests as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from python_http_client.exceptions import HTTPError
+
+from digest.deliver.sendgrid_api import SendGridApi
+from digest.deliver.sendgrid_body import CATEGORY, DELIVERY_ARG
+from digest.deliver.transport import NotSentError, Transport, UnansweredError
+from digest.errors import DeliveryError
+
+PAGE_SIZE = 500
+OVERLAP = timedelta(hours=1)
+"""Lists are read again from this long before the last time: their times are coarse and pages shift."""
+_LOG_LIMIT = 1000
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
+# The provider's lists of addresses that it will not mail, and our word for each. Blocks are none of them:
+# the provider does not suppress what it calls blocked.
+SUPPRESSION_LISTS = {
+    "bounces": "bounce",
+    "spam_reports": "spam",
+    "invalid_emails": "invalid",
+    "unsubscribes": "unsubscribed",
+}
+
+
+class Found(StrEnum):
+    """What the logs say of a request: taken, not in them (yet), or no answer."""
+
+    TAKEN = "taken"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence about one request, to stand beside the operator's decision."""
+
+    found: Found
+    why: str
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """One address on a list of the provider. ``reason`` as in ``events.Event.suppression``."""
+
+    address: str
+    reason: str
+    at: datetime
+    why: str = ""
+
+
+class EvidenceUnavailableError(DeliveryError):
+    """The provider's records could not be read: try again later; nothing was changed."""
+
+
+class SendGridRecords:
+    """The provider's Email Logs and suppression lists. Reads only."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._client = SendGridApi(transport).client
+
+    def was_taken(
+        self, deliveries: Mapping[str, str], *, since: datetime, until: datetime, sample: int = 10
+    ) -> Finding:
+        """Whether the request with these letters (address -> delivery id), sent in that time, was accepted.
+
+        Asks for up to ``sample`` of them. NOT_FOUND means little before the logs' lag has passed (minutes).
+        """
+        try:
+            for address, delivery in list(deliveries.items())[:sample]:
+                if found := self._letter(address, delivery, since, until):
+                    return Finding(
+                        Found.TAKEN, f"Email Logs hold {delivery}: {found[1]}", found[0].partition(".")[0]
+                    )
+        except EvidenceUnavailableError as error:
+            return Finding(Found.UNKNOWN, str(error))
+        return Finding(
+            Found.NOT_FOUND, f"Email Logs hold none of {min(sample, len(deliveries))} letters asked for"
+        )
+
+    def suppressed_since(self, last: datetime, until: datetime) -> Iterator[Suppressed]:
+        """Addresses that came onto the provider's lists since then; some come again each time (`OVERLAP`).
+
+        Raises: EvidenceUnavailableError.
+        """
+        for name, reason in SUPPRESSION_LISTS.items():
+            for entry in self._pages(name, last - OVERLAP, until):
+                at = datetime.fromtimestamp(int(entry["created"]), UTC)
+                yield Suppressed(str(entry["email"]), reason, at, str(entry.get("reason", ""))[:500])
+
+    def _letter(
+        self, address: str, delivery: str, since: datetime, until: datetime
+    ) -> tuple[str, str] | None:
+        """(sg_message_id, status) of the letter that carries the delivery id, or None."""
+        query = " AND ".join(
+            (
+                f'to_email = "{address}"',
+                f"categories IN ('{CATEGORY}')",
+                f'sg_message_id_created_at >= TIMESTAMP "{_rfc3339(since - _CLOCKS_DIFFER)}"',
+                f'sg_message_id_created_at <= TIMESTAMP "{_rfc3339(until + _CLOCKS_DIFFER)}"',
+            )
+        )
+        logs = self._client.logs
+        answer = _asked(lambda: logs.post(request_body={"query": query, "limit": _LOG_LIMIT}))
+        for message in answer["messages"]:
+            sg_message_id = str(message["sg_message_id"])
+            whole = _asked(lambda sg_message_id=sg_message_id: logs._(sg_message_id).get())
+            if (whole.get("custom_args") or {}).get(DELIVERY_ARG) == delivery:
+                return sg_message_id, str(message.get("status", ""))
+        return None
+
+    def _pages(self, name: str, since: datetime, until: datetime) -> Iterator[Mapping[str, Any]]:
+        times = {"start_time": int(since.timestamp()), "end_time": int(until.timestamp())}
+        offset = 0
+        while True:
+            query = times | {"limit": PAGE_SIZE, "offset": offset}
+            page: Sequence[Mapping[str, Any]] = _asked(
+                lambda query=query: self._client.suppression._(name).get(query_params=query)
+            )
+            yield from page
+            offset += len(page)
+            if len(page) < PAGE_SIZE:
+                return
+
+
+def _asked(question: Any) -> Any:
+    """The JSON of an answer. Raises: EvidenceUnavailableError for whatever is none."""
+    try:
+        return orjson.loads(question().body)
+    except HTTPError as error:
+        raise EvidenceUnavailableError(f"SendGrid answers {error.status_code} to a question") from None
+    except (NotSentError, UnansweredError, orjson.JSONDecodeError) as error:
+        raise EvidenceUnavailableError(f"SendGrid gives no answer to a question: {error}") from error
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
