@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
+import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -107,7 +109,7 @@ def _add_councils(hall: Hall, plan: dict[str, Any], port: int) -> None:
 def _add_subscribers(hall: Hall, samples: Path) -> None:
     from digest.cli.subscribers import import_file
 
-    for refused in import_file(hall, samples / "subscribers.csv", is_update=False).refused:
+    for refused in import_file(hall, samples / "subscribers.csv", update=False).refused:
         say(f"subscribers.csv:{refused.line}: {refused.why}")
 
 
@@ -135,8 +137,11 @@ def _counted(hall: Hall, polled: int, reports: Any) -> dict[str, int]:
 def _say_how_to_look(directory: Path, config: Path, now: str) -> None:
     letters = sorted((directory / "outbox").rglob("*.eml"))
     say(f"Letters: {directory / 'outbox'} ({len(letters)} files, open them with any mail program)")
-    say("Look at one in a browser:")
-    say(f"  digest --config {config} --now {now} preview --subscriber {SHOWN} -o {directory / 'letter.html'}")
+    say("Write one as a page for your browser, then open it:")
+    program = os.path.relpath(sys.argv[0]) if "/" in sys.argv[0] else "digest"
+    say(
+        f"  {program} --config {config} --now {now} preview --subscriber {SHOWN} -o {directory / 'letter.html'}"
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,8 +31,11 @@ class Entrance:
     _halls: list[Hall] = field(default_factory=list)
 
     @contextmanager
-    def hall(self) -> Iterator[Hall]:
-        """The installation, closed when the command ends. Raises: SettingsError, ClockError."""
+    def hall(self, *, runs_on: bool = False) -> Iterator[Hall]:
+        """The installation, closed when the command ends. Raises: SettingsError, ClockError.
+
+        ``runs_on``: the clock of ``--now`` goes on from there, for commands that wait or hold claims.
+        """
         from digest.settings import load_settings
         from digest.wiring import Hall
 
@@ -40,18 +43,19 @@ class Entrance:
         settings = load_settings(path, os.environ)
         if self.now is not None and settings.safety.live and settings.sender != "outbox":
             raise ClockError("--now is refused while safety.live is true and letters really leave: drop it")
-        hall = Hall(settings, self.clock())
+        hall = Hall(settings, self.clock(runs_on=runs_on))
         try:
             yield hall
         finally:
             hall.close()
 
-    def clock(self) -> Callable[[], datetime]:
-        """The system's clock, or one that was set to ``--now`` when the command began and runs on."""
+    def clock(self, *, runs_on: bool = False) -> Callable[[], datetime]:
+        """The system's clock; or one that stands at ``--now``, or runs on from there."""
         if self.now is None:
             return lambda: datetime.now(UTC)
         start, began = instant(self.now, option="--now"), time.time()
-        return lambda: start + (datetime.fromtimestamp(time.time(), UTC) - datetime.fromtimestamp(began, UTC))
+        # Wall time, not monotonic: a claim must also run out while the machine sleeps.
+        return lambda: start + timedelta(seconds=time.time() - began) if runs_on else start
 
     def at(self, when: str | None) -> Entrance:
         """This entrance with ``--at`` in place of ``--now``."""

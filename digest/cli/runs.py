@@ -67,7 +67,7 @@ def run_(
 
     wait = _duration(patience)
     entrance: Entrance = context.obj
-    with entrance.at(at).hall() as hall:
+    with entrance.at(at).hall(runs_on=True) as hall:
         if dry_run:
             _say_due(hall, as_json=as_json)
             return

@@ -18,7 +18,7 @@ from digest.store import runs
 from digest.store.database import Database
 from digest.store.runs import Run
 
-_LOOK_AGAIN_S = 0.2
+_LOOK_AGAIN = timedelta(milliseconds=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,11 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     plan.open_due_runs(works.database, now=clock(), rules=works.rules)
     with works.database.read() as connection:
         todo = runs.unfinished_runs(connection)
-    deadline = clock() + patience
+    waited = timedelta(0)
     for run in todo:
-        while not _advance(works, run, told):
-            if clock() >= deadline:
-                break
-            works.pause(_LOOK_AGAIN_S)
+        while not _advance(works, run, told) and waited < patience:
+            works.pause(_LOOK_AGAIN.total_seconds())
+            waited += _LOOK_AGAIN
     return [report(works.database, run.id) for run in todo]
 
 

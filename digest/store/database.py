@@ -53,6 +53,7 @@ class Database:
                 self.url,
                 poolclass=QueuePool,
                 pool_size=4,
+                pool_use_lifo=True,
                 max_overflow=12,
                 connect_args={"check_same_thread": False},
             )
