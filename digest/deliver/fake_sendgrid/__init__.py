@@ -10,6 +10,7 @@ from digest.deliver.fake_sendgrid.events import SignedPost, SigningKey, body_of
 from digest.deliver.fake_sendgrid.faults import EVERY_FAULT, Fault
 from digest.deliver.fake_sendgrid.mail import Message
 from digest.deliver.fake_sendgrid.server import FakeSendGrid
+from digest.deliver.fake_sendgrid.webhook import EVERY_MISCHIEF, Mischief, account_status_change, post_events
 
 
 def serve(port: int = 0, *, account: Account | None = None) -> FakeSendGrid:
@@ -24,13 +25,17 @@ def serve(port: int = 0, *, account: Account | None = None) -> FakeSendGrid:
 
 __all__ = [
     "EVERY_FAULT",
+    "EVERY_MISCHIEF",
     "Account",
     "FakeSendGrid",
     "Fault",
     "Message",
+    "Mischief",
     "Options",
     "SignedPost",
     "SigningKey",
+    "account_status_change",
     "body_of",
+    "post_events",
     "serve",
 ]

@@ -37,6 +37,7 @@ class Options:
     late_cancel_ok: bool = False
     expired_batches_are_lost: bool = True
     strict_duplicates: bool = False
+    requests_per_s: float | None = None
     log_lag_s: float = 60.0
     late_accept_s: float = 60.0
 
@@ -58,6 +59,7 @@ class Account:
         self.requests = 0
         self._queued: list[Message] = []
         self._late: list[tuple[float, dict[str, Any]]] = []
+        self._tokens, self._filled_at = 1.0, 0.0
         self._clock = clock
         self._shift = 0.0
 
@@ -76,6 +78,20 @@ class Account:
     def advance(self, seconds: float) -> None:
         """Let that much time pass."""
         self.set_now(self.now() + seconds)
+
+    def has_room(self) -> bool:
+        """False when the token bucket of mail/send (one second's worth) is empty."""
+        rate = self.options.requests_per_s
+        if rate is None:
+            return True
+        with self.lock:
+            now = self.now()
+            self._tokens = min(max(rate, 1.0), self._tokens + (now - self._filled_at) * rate)
+            self._filled_at = now
+            if self._tokens < 1:
+                return False
+            self._tokens -= 1
+            return True
 
     # --- mail ---
 
