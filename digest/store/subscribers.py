@@ -164,6 +164,16 @@ def activate(connection: Connection, id_: int, *, start_mark: int, now: datetime
     )
 
 
+def await_confirmation(connection: Connection, id_: int) -> None:
+    """Somebody who left asks to come back: pending until they confirm. Who has not left stays as they are."""
+    gone = [SubscriberState.LEFT.value, SubscriberState.SUPPRESSED.value]
+    connection.execute(
+        update(_T)
+        .where(_T.c.id == id_, _T.c.state.in_(gone))
+        .values(state=SubscriberState.PENDING.value, due_from_at=None, ended_at=None, ended_reason=None)
+    )
+
+
 def resume(connection: Connection, id_: int, *, now: datetime) -> None:
     """End a pause: due from now, the mark stays, so that the first letter covers what was missed."""
     connection.execute(

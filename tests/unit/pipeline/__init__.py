@@ -1,0 +1,1 @@
+"""The corridor, without a database."""
