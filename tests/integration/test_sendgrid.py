@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -16,7 +17,7 @@ import orjson
 import pytest
 import yaml
 
-from digest.deliver.fake_sendgrid import FakeSendGrid, Fault, serve
+from digest.deliver.fake_sendgrid import Account, FakeSendGrid, Fault, serve
 from digest.deliver.message import filled
 from digest.deliver.sendgrid import SendGrid
 from digest.errors import SettingsError
@@ -343,3 +344,32 @@ def test_a_trial_that_fails_leaves_no_doubt(
     assert isinstance(outcome, Refused)
     assert not outcome.is_final
     assert fake.account.messages == []
+
+
+# --- everything at once -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_under_every_fault_at_random_each_outcome_tells_the_truth(seed: int) -> None:
+    with serve(account=Account(seed=seed)) as fake:
+        fake.account.faults.probability = 0.6
+        sender = SendGrid(KEY, base_url=fake.url, connect_timeout_s=2, read_timeout_s=2)
+        batches = [outgoing(*(reader(n * 4 + k) for k in range(4))) for n in range(120)]
+        outcomes = [sender.send(batch) for batch in batches]
+        sender.close()
+        fake.account.advance(3600)
+        counts = fake.account.counts()
+    letters = {type(o): set[int]() for o in outcomes}
+    for batch, outcome in zip(batches, outcomes, strict=True):
+        letters[type(outcome)] |= {counts[r.delivery] for r in batch.recipients}
+    assert letters == {HandedOver: {1}, Refused: {0}, InDoubt: {0, 1}}
+
+
+def test_threads_share_a_sender_and_its_connections(fake: FakeSendGrid, sender: SendGrid) -> None:
+    batches = [outgoing(*(reader(n * 4 + k) for k in range(4))) for n in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(sender.send, batches))
+    assert all(isinstance(outcome, HandedOver) for outcome in outcomes)
+    assert set(fake.account.counts().values()) == {1}
+    assert len(fake.account.counts()) == 160
+    assert fake.connections <= 4

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from python_http_client.exceptions import NotFoundError, UnauthorizedError
 
-from digest.deliver.events import EventKind, Verifier, events_of
+from digest.deliver.events import Event, EventKind, Verifier, events_of
 from digest.deliver.evidence import PAGE_SIZE, EvidenceUnavailableError, Found, SendGridRecords, Suppressed
-from digest.deliver.fake_sendgrid import FakeSendGrid, Fault, serve
+from digest.deliver.fake_sendgrid import EVERY_MISCHIEF, FakeSendGrid, Fault, post_events, serve
 from digest.deliver.fake_sendgrid.events import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from digest.deliver.sendgrid import SendGrid, transport_of
 from digest.deliver.sendgrid_api import SendGridApi
 from digest.deliver.transport import Transport
+from digest.errors import WebhookError
 from digest.model import InDoubt
 from tests.unit.deliver.letters import outgoing, reader
 
@@ -195,3 +199,76 @@ def test_a_late_bounce_is_known_by_its_address_alone(provider: Provider) -> None
     assert last.kind is EventKind.BOUNCED
     assert last.delivery is None
     assert last.address == "async@example.org"
+
+
+class Receiver:
+    """A web address that believes only genuine posts and keeps one of each happening; fails now and then."""
+
+    def __init__(self, public_key: str) -> None:
+        self.verifier = Verifier(public_key)
+        self.happenings: dict[str, Event] = {}
+        self.refused: list[str] = []
+        self.posts = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(outer.take(body, self.headers))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/webhooks/sendgrid"
+
+    def take(self, body: bytes, headers: Mapping[str, str]) -> int:
+        self.posts += 1
+        try:
+            self.verifier.check(
+                body, signature=headers[SIGNATURE_HEADER], timestamp=headers[TIMESTAMP_HEADER], now=START
+            )
+        except WebhookError as error:
+            self.refused.append(error.kind)
+            return 403
+        if self.posts % 5 == 0:
+            return 503
+        self.happenings |= {event.same_as: event for event in events_of(body)}
+        return 204
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def test_repeated_renamed_shuffled_and_forged_posts_tell_each_happening_once(provider: Provider) -> None:
+    people = [reader(n, f"{'bounce' if n % 7 == 0 else 'r'}{n}@example.org") for n in range(300)]
+    provider.sender.send(outgoing(*people))
+    receiver = Receiver(provider.fake.account.key.public)
+    mischief = replace(EVERY_MISCHIEF, forged=0.5, stale=0.5)
+    post_events(provider.fake.account, receiver.url, mischief)
+    receiver.close()
+    told = [e for e in receiver.happenings.values() if e.kind is not EventKind.OTHER]
+    assert {(e.delivery, e.kind) for e in told} == {
+        (r.delivery, kind)
+        for n, r in enumerate(people)
+        for kind in (EventKind.PROCESSED, EventKind.BOUNCED if n % 7 == 0 else EventKind.DELIVERED)
+    }
+    assert len(told) == 600
+    assert {"forged", "old"} <= set(receiver.refused)
+    assert receiver.posts > 12
+    assert provider.fake.account.journal.waiting == []
+
+
+def test_events_that_nobody_takes_wait_for_the_next_time(provider: Provider) -> None:
+    provider.sender.send(outgoing(reader(1)))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        statuses = post_events(provider.fake.account, f"http://127.0.0.1:{unused.getsockname()[1]}/")
+    assert set(statuses) == {0}
+    assert len(provider.fake.account.journal.waiting) == 2

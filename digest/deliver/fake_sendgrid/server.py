@@ -40,8 +40,12 @@ class FakeSendGrid:
         """How many TCP connections were accepted."""
         return self._server.connections
 
+    def wait(self) -> None:
+        """Return when the server is closed, or the user has had enough (KeyboardInterrupt)."""
+        self._thread.join()
+
     def close(self) -> None:
-        """Stop listening and close all connections."""
+        """Stop listening and close all connections; twice is harmless."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

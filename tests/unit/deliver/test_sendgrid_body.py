@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.deliver.message import address_fault, filled
@@ -20,7 +20,8 @@ addresses = st.one_of(st.just("ann@example.org"), st.emails(), st.text(max_size=
 )
 
 
-@given(st.lists(st.tuples(names, addresses), min_size=1, max_size=5))
+@given(st.lists(st.tuples(names, addresses), min_size=1, max_size=3))
+@settings(max_examples=40)
 def test_what_the_provider_fills_in_is_the_letter_that_the_outbox_writes(
     people: list[tuple[str, str]],
 ) -> None:
