@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_qp
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from email.headerregistry import Address
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
+from functools import lru_cache
+from itertools import groupby
 
 import idna
 
 from digest.model import Outgoing, Page, Publication, Recipient, RunKind
-from digest.render.tags import fill, values_for
+from digest.render.tags import ALL_TAGS, fill, values_for
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
 MAX_ADDRESS_BYTES = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
@@ -98,26 +102,63 @@ def letter_bytes(outgoing: Outgoing, recipient: Recipient) -> bytes:
 
     Raises: RenderError as `values_of`; idna.IDNAError for addresses that `address_fault` names.
     """
-    page = filled(outgoing, recipient)
-    address = envelope_address(recipient.address)
-    head = _head(outgoing, recipient, page, address)
+    form = _form_of(outgoing.page)
+    own = fill(form.personal, values_of(outgoing, recipient))
+    head = _head(outgoing, recipient, own.subject, envelope_address(recipient.address))
+    text = _part("text/plain", form.text, own.text)
+    if form.html is None or own.html is None:
+        return head + text
     boundary = f"=_{recipient.delivery}_="
-    if page.html is None:
-        return head + _part("text/plain", page.text)
-    parts = (_part("text/plain", page.text), _part("text/html", page.html))
+    parts = (text, _part("text/html", form.html, own.html))
     body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
     kind = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
     return head + kind.encode() + body + f"--{boundary}--\r\n".encode()
 
 
-def _head(outgoing: Outgoing, recipient: Recipient, page: Page, address: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A page made ready for many readers: ``text`` and ``html`` are encoded lines, None where a line with
+    tags belongs; those lines stand in ``personal``, one below the other."""
+
+    personal: Page
+    text: tuple[bytes | None, ...]
+    html: tuple[bytes | None, ...] | None
+
+
+@lru_cache(maxsize=4)
+def _form_of(page: Page) -> _Form:
+    """Encoding is most of the work, and nearly all lines of a page are the same for all of its readers."""
+    text, own_text = _split(page.text)
+    html, own_html = (None, None) if page.html is None else _split(page.html)
+    return _Form(replace(page, text=own_text, html=own_html), text, html)
+
+
+def _split(text: str) -> tuple[tuple[bytes | None, ...], str]:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    pieces: list[bytes | None] = []
+    own: list[str] = []
+    for has_tags, group in groupby(lines, key=lambda line: any(tag in line for tag in ALL_TAGS)):
+        block = list(group)
+        if has_tags:
+            own += block
+            pieces += [None] * len(block)
+        else:
+            pieces.append(_encoded(block))
+    return tuple(pieces), "\n".join(own)
+
+
+def _encoded(lines: Iterable[str]) -> bytes:
+    """Quoted-printable, line by line: no line's encoding depends on another's (RFC 2045, 6.7)."""
+    return b2a_qp("".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace"), istext=True)
+
+
+def _head(outgoing: Outgoing, recipient: Recipient, subject: str, address: str) -> bytes:
     """All headers but the type of the content."""
     publication = outgoing.publication
     sender = envelope_address(publication.from_address)
     reply_to = envelope_address(publication.reply_to) if publication.reply_to else ""
-    policy = SMTP if (address + sender + reply_to).isascii() else SMTPUTF8
-    names = {"From": _mailbox(sender, one_line(publication.name)), "Subject": one_line(page.subject)}
-    folded = b"".join(policy.fold_binary(*policy.header_store_parse(*word)) for word in names.items())
+    is_ascii = (address + sender + reply_to).isascii()
+    words = _words(sender, one_line(publication.name), one_line(subject), is_ascii=is_ascii)
     finished = {
         "To": address,
         **({"Reply-To": reply_to} if reply_to else {}),
@@ -128,19 +169,22 @@ def _head(outgoing: Outgoing, recipient: Recipient, page: Page, address: str) ->
         "MIME-Version": "1.0",
     }
     # Not folded: the email package would turn a long link into an encoded word, which nothing follows.
-    return folded + "".join(f"{name}: {one_line(value)}\r\n" for name, value in finished.items()).encode()
+    return words + "".join(f"{name}: {one_line(value)}\r\n" for name, value in finished.items()).encode()
 
 
-def _mailbox(address: str, name: str) -> Address:
-    local, _, domain = address.rpartition("@")
-    return Address(name, username=local, domain=domain)
+@lru_cache(maxsize=64)
+def _words(sender: str, name: str, subject: str, *, is_ascii: bool) -> bytes:
+    """The two headers that hold words, folded and encoded (RFC 2047)."""
+    local, _, domain = sender.rpartition("@")
+    values = {"From": Address(name, username=local, domain=domain), "Subject": subject}
+    policy = SMTP if is_ascii else SMTPUTF8
+    return b"".join(policy.fold_binary(*policy.header_store_parse(*word)) for word in values.items())
 
 
-def _part(kind: str, text: str) -> bytes:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
-    encoded = b2a_qp(lines.replace("\n", "\r\n").encode("utf-8", "replace"), istext=True)
+def _part(kind: str, pieces: tuple[bytes | None, ...], own: str) -> bytes:
     headers = f'Content-Type: {kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    return headers.encode() + encoded
+    lines = iter(own.split("\n"))
+    return headers.encode() + b"".join(_encoded([next(lines)]) if p is None else p for p in pieces)
 
 
 def _domain_of(publication: Publication) -> str:

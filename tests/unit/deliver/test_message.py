@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.deliver.message import address_fault, letter_bytes
+from digest.deliver.message import address_fault, filled, letter_bytes
 from digest.links import delivery_id
 from digest.model import RunKind
+from digest.render.tags import ALL_TAGS
 from tests.unit.deliver.letters import BASE, PAGE, outgoing, reader, with_publication
 
 ANN = reader(1, "ann@example.org")
@@ -136,6 +137,16 @@ def test_any_text_arrives_as_it_was(text: str) -> None:
     body = message.get_payload(decode=True)
     assert isinstance(body, bytes)
     assert body.decode() == page.text + "\r\n"
+
+
+@given(
+    st.lists(st.sampled_from([*ALL_TAGS, "£", "=", "\n", "\r\n", " ", "\t", "x" * 90, ".", "🏛"]), max_size=25)
+)
+def test_tags_are_filled_wherever_they_stand(pieces: list[str]) -> None:
+    batch = outgoing(ANN, page=replace(PAGE, html=None, text=f"x{''.join(pieces)}x"))
+    body = parsed(letter_bytes(batch, ANN)).get_payload(decode=True)
+    assert isinstance(body, bytes)
+    assert body.decode().replace("\r\n", "\n") == filled(batch, ANN).text.replace("\r\n", "\n") + "\n"
 
 
 def test_an_international_address_is_written_as_mail_knows_it() -> None:
