@@ -49,14 +49,24 @@ class IntakeError(DigestError):
 
 
 class FetchError(IntakeError):
-    """The feed's address did not give a body: look at the address, or wait for the next poll."""
+    """The feed's address did not give a body: look at the address, or wait for the next poll.
+
+    ``is_blocked``: a gatekeeper or robots.txt keeps programs out; ask the council to let this one in.
+    """
 
     def __init__(
-        self, kind: str, message: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        kind: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        is_blocked: bool = False,
     ) -> None:
         super().__init__(kind, message)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.is_blocked = is_blocked
 
 
 class FeedError(IntakeError):

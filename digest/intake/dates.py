@@ -93,14 +93,20 @@ _TIME_ANYWHERE = re.compile(rf"(?<![\w.:/-])(?:{_CLOCK})", re.IGNORECASE)
 _UNTIL = re.compile(rf"\s{{0,2}}(?:-|–|—|to|until|till)\s{{0,2}}(?:{_CLOCK})", re.IGNORECASE)
 _ISO_TIME = re.compile(
     r"(?:T|\s)(?P<hour24>\d\d):(?P<minute24>\d\d)(?::\d\d(?:[.,]\d{1,9})?)?"
-    r"(?P<zone>\s?(?:Z\b|UTC\b|[+-]\d\d:?\d\d))?"
+    r"(?P<zone>\s?(?:Z\b|UTC\b|[+-]\d\d:?\d\d))?(?!\s?[ap]\.?\s?m\b)",
+    re.IGNORECASE,
 )
+# A year that was not believed (0001, 9999) makes no date of what stands before it.
+_OTHER_YEAR = re.compile(r"[\s,./-]{1,3}\d{4}\b(?!\s?(?:hours|hrs|hr|h)\b)", re.IGNORECASE)
 # What may stand after the date in place of, or beside, a time: it is no part of a committee's name.
 _NOTE = re.compile(
     r"[\s,]{0,3}(?:\((?:or|at|following|immediately|on|please|note|nb|hybrid|via|online|virtual|remote|new|revised|time)\b[^()]{0,120}\)"
     r"|(?:or\s)?(?:(?:at|on|upon)\s(?:the\s)?(?:rising|conclusion|close|end|completion)\sof"
     r"|(?:immediately\s)?(?:following|after)\s(?:the\s)?(?:rising|conclusion|close|end|completion)\sof)[^,()]{0,120}"
     r"|(?:immediately\s)(?:following|after)\s[^,()]{0,120}"
+    r"|(?:if|whichever\s(?:is\s)?(?:the\s)?)\s?(?:later|earlier|sooner)"
+    r"|[-–—]?\s?(?:please\s)?note\s(?:the\s|a\s)?(?:new|change|changed|revised|earlier|later|different)\b[^,()]{0,60}"
+    r"|[-–—]\s?(?:new|revised|amended)\s(?:start\s)?(?:time|date|venue)\b[^,()]{0,40}"
     r"|(?:time\s)?(?:to\sbe\s(?:confirmed|advised|agreed|announced)|tbc|tba|tbd)\b)",
     re.IGNORECASE,
 )
@@ -186,6 +192,8 @@ def _when(match: re.Match[str], country: str, near: date | None) -> When | None:
         month = int(name) if name.isdigit() else _MONTHS[name]
     weekday, start = _weekday_before(match.string, match.start())
     given = groups.get("year")
+    if given is None and _OTHER_YEAR.match(match.string, match.end()):
+        return None
     if given is None:
         found = _nearest(day, month, weekday, near)
     else:
@@ -243,8 +251,12 @@ def _with_time(text: str, when: When) -> When:
         found = replace(when, time=clock, end=end, offset_s=_offset(zone_text))
     else:
         found = _with_time_before(text, when)
-    note = _NOTE.match(text, found.end)
-    return replace(found, end=note.end()) if note else found
+    for _ in range(3):
+        note = _NOTE.match(text, found.end)
+        if note is None:
+            break
+        found = replace(found, end=note.end())
+    return found
 
 
 def _with_time_before(text: str, when: When) -> When:

@@ -7,10 +7,11 @@ one council may tell the same meeting from different days.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from digest.intake.dates import zone
+from digest.intake.kinship import day_of
 from digest.model import Document, LineKind, Meeting, MeetingStatus, Sighting, name_key
 
 
@@ -19,6 +20,7 @@ class ChangeKind(StrEnum):
 
     NEW = "new"
     CANCELLED = "cancelled"
+    POSTPONED = "postponed"
     REINSTATED = "reinstated"
     TIME_CHANGED = "time_changed"
     MOVED = "moved"
@@ -45,6 +47,7 @@ _OFF = frozenset({MeetingStatus.CANCELLED, MeetingStatus.POSTPONED})
 _LINES = {
     ChangeKind.NEW: LineKind.MEETING_NEW,
     ChangeKind.CANCELLED: LineKind.MEETING_CANCELLED,
+    ChangeKind.POSTPONED: LineKind.MEETING_CHANGED,
     ChangeKind.REINSTATED: LineKind.MEETING_CHANGED,
     ChangeKind.TIME_CHANGED: LineKind.MEETING_CHANGED,
     ChangeKind.MOVED: LineKind.MEETING_CHANGED,
@@ -83,7 +86,7 @@ def decide(
     """
     if known is None:
         return _new(sighting, council, now, timezone, known_names)
-    after = _told(known, sighting, known_names)
+    after = _told(known, sighting, now, known_names)
     kind = _kind(known, after)
     line = _LINES.get(kind)
     if line is not None and line is not LineKind.PAPERS and _is_over(after, now) and _is_over(known, now):
@@ -109,14 +112,14 @@ def _new(
         documents=sighting.documents,
         committee_keys=known_names | {name_key(sighting.committee)},
         timezone=timezone,
-        said_at=sighting.published_at,
+        said_at=_said(sighting, now),
     )
     is_news = not _is_over(meeting, now) and (meeting.starts_at or meeting.starts_on) is not None
     line = LineKind.MEETING_NEW if is_news and meeting.status not in _OFF else None
     return Change(ChangeKind.NEW, meeting, None, line)
 
 
-def _told(known: Meeting, sighting: Sighting, known_names: frozenset[str]) -> Meeting:
+def _told(known: Meeting, sighting: Sighting, now: datetime, known_names: frozenset[str]) -> Meeting:
     """``known`` with what the sighting says. What it leaves out stays; an older word adds papers only."""
     documents = _gathered(known, sighting)
     if _is_stale(known, sighting):
@@ -131,9 +134,9 @@ def _told(known: Meeting, sighting: Sighting, known_names: frozenset[str]) -> Me
         video_url=sighting.video_url or known.video_url,
         documents=documents,
         committee_keys=known.committee_keys | known_names | {name_key(sighting.committee)} - {""},
-        said_at=sighting.published_at or known.said_at,
+        said_at=_said(sighting, now) or known.said_at,
     )
-    if sighting.starts_at is not None or (sighting.starts_on not in (None, _local_day(known))):
+    if sighting.starts_at is not None or (sighting.starts_on not in (None, day_of(known))):
         return replace(after, starts_at=sighting.starts_at, starts_on=sighting.starts_on)
     return after
 
@@ -141,6 +144,12 @@ def _told(known: Meeting, sighting: Sighting, known_names: frozenset[str]) -> Me
 def _gathered(known: Meeting, sighting: Sighting) -> tuple[Document, ...]:
     """All papers ever named: a feed's window forgets the older ones."""
     return tuple({d.url: d for d in (*known.documents, *sighting.documents)}.values())
+
+
+def _said(sighting: Sighting, now: datetime) -> datetime | None:
+    """When it was said; a publication in the future would make every later word look old."""
+    said = sighting.published_at
+    return said if said is not None and said <= now + timedelta(days=2) else None
 
 
 def _is_stale(known: Meeting, sighting: Sighting) -> bool:
@@ -160,7 +169,7 @@ def _status(known: Meeting, sighting: Sighting) -> MeetingStatus:
         return MeetingStatus.SCHEDULED
     if known.status not in _OFF:
         return known.status
-    has_moved = sighting.starts_on is not None and sighting.starts_on != _local_day(known)
+    has_moved = sighting.starts_on is not None and sighting.starts_on != day_of(known)
     is_later = sighting.published_at is not None and known.said_at is not None
     says_more = not (sighting.events and set(sighting.events) <= _SILENT)
     return MeetingStatus.SCHEDULED if has_moved or (is_later and says_more) else known.status
@@ -171,7 +180,8 @@ def _kind(known: Meeting, after: Meeting) -> ChangeKind:
         return ChangeKind.UNCHANGED
     was_off, is_off = known.status in _OFF, after.status in _OFF
     if is_off and after.status is not known.status:
-        return ChangeKind.CANCELLED
+        is_postponed = after.status is MeetingStatus.POSTPONED
+        return ChangeKind.POSTPONED if is_postponed else ChangeKind.CANCELLED
     if was_off and not is_off and after.status is not MeetingStatus.HELD:
         return ChangeKind.REINSTATED
     if (known.starts_at, known.starts_on) != (after.starts_at, after.starts_on):
@@ -183,13 +193,7 @@ def _kind(known: Meeting, after: Meeting) -> ChangeKind:
     return ChangeKind.DETAILS
 
 
-def _local_day(meeting: Meeting) -> date | None:
-    if meeting.starts_at is None:
-        return meeting.starts_on
-    return meeting.starts_at.astimezone(zone(meeting.timezone)).date()
-
-
 def _is_over(meeting: Meeting, now: datetime) -> bool:
     """True from the day after the meeting on, in the council's zone."""
-    day = _local_day(meeting)
+    day = day_of(meeting)
     return day is not None and day < now.astimezone(zone(meeting.timezone)).date()

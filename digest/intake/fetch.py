@@ -20,10 +20,12 @@ import httpcore
 from digest.errors import FetchError
 from digest.intake.links import host_of, site_of
 from digest.intake.network import GuardedBackend, deadline, refuse_port
+from digest.intake.robots import RobotsCache, Rules, rules_of
 from digest.intake.turns import Turns
 from digest.intake.waiting import retry_after_s
 from digest.model import RawFeed
 
+AGENT = "council-digest"
 ACCEPT = (
     "application/rss+xml, application/atom+xml;q=0.9, application/feed+json;q=0.9, text/xml;q=0.8, */*;q=0.5"
 )
@@ -76,12 +78,14 @@ class Fetcher:
         version: str = "0.1",
         limits: FetchLimits | None = None,
         allow_private_addresses: bool = False,
+        respect_robots: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.limits = limits or FetchLimits()
-        self.user_agent = f"council-digest/{version} (+{contact})" if contact else f"council-digest/{version}"
+        self.user_agent = f"{AGENT}/{version}" + (f" (+{contact})" if contact else "")
         self._allow_private = allow_private_addresses
         self._now = now
+        self._robots = RobotsCache() if respect_robots else None
         self._turns = Turns(
             self.limits.host_pause_s,
             open_most=self.limits.connections,
@@ -107,7 +111,8 @@ class Fetcher:
     def fetch(self, request: FeedRequest) -> RawFeed | NotModified:
         """The body behind ``request.url``, after redirects.
 
-        Raises: FetchError (``timeout``, ``http``, ``blocked``, ``refused_address``, ``too_large``).
+        Raises: FetchError (``timeout``, ``http``, ``refused_address``, ``too_large``), with
+            ``is_blocked`` where a gatekeeper or robots.txt keeps us out.
         """
         url, moved_to, is_permanent = request.url, None, True
         with deadline(self.limits.total_s):
@@ -133,11 +138,37 @@ class Fetcher:
         refuse_port(_checked(url)[1], url, allow_private_addresses=self._allow_private)
         with self._turns.of(group_of(url)) as pool:
             try:
+                self._ask_robots(pool, url)
                 return self._exchange(pool, url, request)
             except (httpcore.TimeoutException, TimeoutError) as error:
                 raise FetchError("timeout", f"{url} did not answer in time ({_brief(error)})") from error
             except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
                 raise FetchError("http", f"{url} could not be reached: {_brief(error)}") from error
+
+    def _ask_robots(self, pool: httpcore.ConnectionPool, url: str) -> None:
+        """Raises: FetchError where the host's robots.txt (read once a day) keeps this program out."""
+        if self._robots is None:
+            return
+        rules = self._robots.known(url)
+        if rules is None:
+            rules = self._robots.remember(url, self._read_robots(pool, url))
+        if not rules.allow(url):
+            raise FetchError(
+                "http", f"robots.txt of {host_of(url)} keeps programs out of {url}", is_blocked=True
+            )
+
+    def _read_robots(self, pool: httpcore.ConnectionPool, url: str) -> Rules:
+        """RFC 9309, 2.3.1: no file (4xx) allows all, a failing server (5xx) nothing for the time being."""
+        address = urljoin(url, "/robots.txt")
+        try:
+            answer = self._exchange(pool, address, FeedRequest(address))
+        except FetchError:
+            return Rules()
+        if answer.status >= 500:
+            return Rules(is_unavailable=True)
+        if answer.status != 200 or answer.target is not None:
+            return Rules()
+        return rules_of(answer.body.decode("utf-8", "replace"), agent=AGENT)
 
     def _exchange(self, pool: httpcore.ConnectionPool, url: str, request: FeedRequest) -> _Answer:
         limits = self.limits
@@ -225,7 +256,7 @@ def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
     wait = retry_after_s(answer.headers.get("retry-after"), now=now)
     if answer.status in (401, 403) or is_challenge:
         message = f"{url} refuses us ({answer.status}): ask the council to let this program in"
-        return FetchError("blocked", message, status=answer.status, retry_after_s=wait)
+        return FetchError("http", message, status=answer.status, retry_after_s=wait, is_blocked=True)
     return FetchError("http", f"{url} answers {answer.status}", status=answer.status, retry_after_s=wait)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from digest.intake.links import host_of
@@ -71,6 +71,12 @@ class Where:
     country: str
     as_of: datetime
     hosts: frozenset[str]
+
+    def near(self, published_at: datetime | None) -> date:
+        """The day that a date without a year is near to: the publication, unless that lies in the future."""
+        if published_at is None or published_at > self.as_of + timedelta(days=2):
+            return self.as_of.date()
+        return published_at.date()
 
     @property
     def host(self) -> str:

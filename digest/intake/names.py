@@ -21,7 +21,8 @@ _COMMUNITY = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:(?:(?:public|formal)\s)?notice\sof|notice:?|(?:draft|approved|amended|revised|unconfirmed|unapproved)\s"
+    r"^(?:(?:(?:an?|the|next|our)\s)?(?:(?:extraordinary|extra-ordinary|ordinary|annual|special|regular|monthly|full)\s)*meeting\sof"
+    r"(?:\sthe)?|(?:(?:public|formal)\s)?notice\sof|notice:?|(?:draft|approved|amended|revised|unconfirmed|unapproved)\s"
     r"|agendas?|minutes|papers|documents|summons|supplement(?:ary)?(?:\sagenda)?|reports?|webcast|video|live(?:stream)?|watch|upcoming|next|new|invitation)"
     r"(?:\s(?:and|&)\s(?:agenda|minutes|summons|papers|reports))?(?:\s(?:for|of|to|from|published|available|now|the|a|an|next|our|your))*\s*[:–—-]?\s+",
     re.IGNORECASE,
@@ -32,6 +33,24 @@ _TAIL = re.compile(
     r"(?:\s(?:and|&)\s(?:agenda|minutes|papers))?(?:\s(?:agenda|minutes|papers|packet|notice|published|now\savailable|available))*$",
     re.IGNORECASE,
 )
+
+
+# What news does and a name does not.
+_NEWS = re.compile(
+    r"\b(?:appoint|approve|agree|announce|launch|invite|seek|welcome|set|vote|plan|open|close|elect|support|call|win|back"
+    r"|reject|publishe|urge|warn|award|adopt|consult|introduce|increase|start|begin|end|need|want|host|mark|celebrate)s\b"
+    r"|\b(?:has|have|is|are|was|were|will|would|can|could|should|must|may|your|our|how|why|what|who)\b"
+    r"|\b(?:from|to|by|until|since|with|for|about)$",
+    re.IGNORECASE,
+)
+_PUBLIC = re.compile(
+    r"\b(?:town|parish|community|ward|public|annual)\s(?:town\s|parish\s)?meeting$", re.IGNORECASE
+)
+
+
+def is_a_name(text: str) -> bool:
+    """True for what may be a committee's name, not a sentence of the news."""
+    return bool(text) and not _NEWS.search(text) and len(text) <= 150
 
 
 def names_a_body(text: str) -> bool:
@@ -48,7 +67,7 @@ def bare(name: str) -> str:
     """The body alone: of "Agenda for the Full Council Meeting", of "City Council Business Meeting"."""
     for _ in range(3):
         name, before = _LEAD.sub("", name), name
-        shorter = _TAIL.sub("", name)
+        shorter = name if _PUBLIC.search(name) else _TAIL.sub("", name)
         name = shorter if shorter.strip() else name
         if name == before:
             break

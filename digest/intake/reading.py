@@ -90,8 +90,11 @@ def _one(group: list[Part]) -> Sighting:
     ordered = _latest_first(group)
     dated = [p for p in ordered if p.sighting.starts_on is not None] or ordered
     said = next((p.status for p in ordered if p.status is not None), None)
+    first = dated[0].sighting
+    clock = [p.sighting.starts_at for p in dated if p.sighting.starts_on == first.starts_on]
     return replace(
-        dated[0].sighting,
+        first,
+        starts_at=first.starts_at or next((at for at in clock if at is not None), None),
         status=said or MeetingStatus.SCHEDULED,
         guid=next((p.sighting.guid for p in group if p.sighting.guid), None),
         url=next((p.sighting.url for p in ordered if p.sighting.url), None),

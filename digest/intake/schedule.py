@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from digest.errors import FetchError, IntakeError
 from digest.model import fingerprint_of
 
 
@@ -53,18 +54,32 @@ class FeedHistory:
 class Poll:
     """How one poll went. ``error`` None: it was good; ``is_changed``: something new came.
 
-    ``error`` is the kind of the FetchError or FeedError; ``asked_s`` the longest of ttl, max-age and
-    Expires that the feed asked for; ``skip_hours`` are hours of the day in UTC.
+    ``error`` is the kind of the FetchError or FeedError (see ``failed``). ``asked_s`` is the longest of
+    ttl, max-age and Expires that the feed asked for; ``skip_hours`` are hours of the day in UTC.
     """
 
     is_changed: bool = False
     error: str | None = None
     message: str | None = None
+    is_blocked: bool = False
     status: int | None = None
     retry_after_s: float | None = None
     asked_s: int | None = None
     skip_hours: frozenset[int] = frozenset()
     moved_to: str | None = None
+
+
+def failed(error: IntakeError) -> Poll:
+    """The poll that ended in this error."""
+    if not isinstance(error, FetchError):
+        return Poll(error=error.kind, message=str(error))
+    return Poll(
+        error=error.kind,
+        message=str(error),
+        is_blocked=error.is_blocked,
+        status=error.status,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 class Health(StrEnum):
@@ -99,14 +114,14 @@ def _after_failure(history: FeedHistory, poll: Poll, now: datetime) -> FeedHisto
         history,
         failures=history.failures + 1,
         failing_since=history.failing_since or now,
-        is_blocked=is_blocked(poll),
+        is_blocked=_is_blocked(poll),
         last_error=poll.message or poll.error,
     )
 
 
-def is_blocked(poll: Poll) -> bool:
+def _is_blocked(poll: Poll) -> bool:
     """Refused by a gatekeeper: a person is asked, nothing is tried around it."""
-    return poll.error == "blocked" or poll.status in (401, 403)
+    return poll.is_blocked or poll.status in (401, 403)
 
 
 def _after_success(history: FeedHistory, poll: Poll, now: datetime, limits: Intervals) -> FeedHistory:
@@ -156,7 +171,7 @@ def next_poll(
 
 
 def _backoff(history: FeedHistory, poll: Poll, limits: Intervals) -> int:
-    if is_blocked(poll):
+    if _is_blocked(poll):
         return limits.blocked_s
     doubled = limits.usual_s * 2 ** min(max(history.failures - 1, 0), 16)
     return int(min(doubled, limits.backoff_most_s))

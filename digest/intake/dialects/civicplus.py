@@ -112,7 +112,7 @@ def _paper(item: Item, where: Where) -> Part | NotMeeting | None:
     guid = _TICKS.sub("", plain(item.guid, limit=500)) or None
     match = _PAPER_LINK.search(item.link)
     near = published(item.published, timezone=where.timezone, country=where.country)
-    when = find_when(title, country=where.country, near=(near or where.as_of).date())
+    when = find_when(title, country=where.country, near=where.near(near))
     name = title if when is None else f"{title[: when.start]} {title[when.end :]}"
     when = when or _by_link(match)
     name, status = take_status(name.strip(" ,;:-–—"))
@@ -121,21 +121,26 @@ def _paper(item: Item, where: Where) -> Part | NotMeeting | None:
     if when is None or not name:
         return NotMeeting(guid, title, "unrecognised: no date of a meeting in title or link")
     kind = match["kind"] if match and match["kind"] else ""
-    label = "Minutes" if "minute" in f"{kind} {title}".lower() else "Agenda"
+    label = _label(f"{kind} {title} {item.link}".lower())
     paper = paper_of(item.link, label, where)
+    external_id = f"{host_of(item.link)}:AgendaCenter:{match['id']}" if match else None
     sighting = replace(
-        _sighting(item, name, title, when, where, guid=guid),
+        _sighting(item, name, title, when, where, guid=guid, external_id=external_id),
         committee=name if names_a_body(name) or not category else bare(category),
         url=clean_link(item.link, base=where.url, hosts=where.hosts),
         documents=(paper,) if paper else (),
     )
     is_minutes = paper is not None and paper.kind is DocumentKind.MINUTES
     held = MeetingStatus.HELD if is_minutes else None
-    return Part(
-        sighting,
-        identity_of(name_key(sighting.committee), when.day, sighting.starts_at, None),
-        status or held,
-    )
+    same_day = identity_of(name_key(sighting.committee), when.day, None, None)
+    return Part(sighting, external_id or same_day, status or held)
+
+
+def _label(text: str) -> str:
+    for word in ("Minutes", "Packet", "Notice"):
+        if word.lower() in text:
+            return word
+    return "Agenda"
 
 
 def _by_link(match: re.Match[str] | None) -> When | None:

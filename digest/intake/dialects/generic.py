@@ -7,17 +7,19 @@ or names no body is kept as seen, with the reason.
 
 from __future__ import annotations
 
+import re
 from datetime import time
 
 from digest.intake.dates import When, find_when, published
 from digest.intake.items import Document, Item, Where
 from digest.intake.links import clean_link
-from digest.intake.names import bare, is_about_a_meeting, names_a_body
+from digest.intake.names import bare, is_a_name, is_about_a_meeting, names_a_body
 from digest.intake.papers import papers
 from digest.intake.reading import Dialect, Part, Reading, identity_of, read_items
 from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
 
+_MINUTES = re.compile(r"(?:draft\s|approved\s|unconfirmed\s)?(?:minutes|cofnodion)\b", re.IGNORECASE)
 _START_FIELDS = ("startdate", "dtstart", "start", "starts", "eventdate", "event-date", "start-date")
 _STATUS = {
     "confirmed": MeetingStatus.SCHEDULED, "scheduled": MeetingStatus.SCHEDULED,
@@ -47,7 +49,7 @@ def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
     if (kind := plain(item.field("type"))) and not is_about_a_meeting(kind):
         return NotMeeting(guid, title, f"{kind.lower()}_event")
     said = published(item.updated or item.published, timezone=where.timezone, country=where.country)
-    near = (said or where.as_of).date()
+    near = where.near(said)
     event = next((when for name in _START_FIELDS if (when := _event(item.field(name), where))), None)
     in_title = find_when(title, country=where.country, near=near)
     when = event or in_title or find_when(text, country=where.country, near=near)
@@ -56,13 +58,13 @@ def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
     before, after = (title[: in_title.start], title[in_title.end :]) if in_title else (title, "")
     committee, status = _committee(before, after)
     is_meeting = bool(event and kind) or is_about_a_meeting(title)
-    if not is_meeting or not committee:
+    if not is_meeting or not is_a_name(committee):
         return NotMeeting(guid, title, "community_event: no council body is named")
     given = _STATUS.get(item.field("status").strip().lower())
     return Part(
         _sighting(item, title, committee, when, guid, where),
         _identity(item, guid, committee, when),
-        given or status or _told_in(text),
+        given or status or _told_in(text) or (MeetingStatus.HELD if _MINUTES.match(title) else None),
     )
 
 

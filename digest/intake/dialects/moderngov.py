@@ -144,7 +144,7 @@ def canonical(link: str) -> str:
 
 def _meeting(item: Item, title: str, guid: str | None, link: str | None, where: Where) -> Part | None:
     said = published(item.published or item.updated, timezone=where.timezone, country=where.country)
-    understood = understand(title, country=where.country, near=(said or where.as_of).date())
+    understood = understand(title, country=where.country, near=where.near(said))
     committee_id, meeting_id = meeting_ids(link)
     if understood.when is None and meeting_id is None:
         return None

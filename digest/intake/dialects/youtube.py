@@ -53,7 +53,7 @@ def _webcast(item: Item, where: Where) -> Webcast | None:
     if not _VIDEO.match(item.link):
         return None
     said = published(item.published, timezone=where.timezone, country=where.country)
-    when = find_when(title, country=where.country, near=(said or where.as_of).date())
+    when = find_when(title, country=where.country, near=where.near(said))
     match = _MEETING_LINK.search(plain(item.summary, limit=5_000))
     link = match[0].replace("http://", "https://", 1) if match else None
     _, meeting_id = meeting_ids(link)
