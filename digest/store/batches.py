@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, String, bindparam, text
 
 from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch, end_delivery, open_editions
@@ -52,7 +52,7 @@ def expire_claims(
     query = text(
         "UPDATE batch SET state = :state, why = 'the claim ended and no answer was recorded' "
         "WHERE run_id = :run AND state = 'claimed' AND (held_until < :now OR holder IN :dead)"
-    ).bindparams(bindparam("dead", expanding=True))
+    ).bindparams(bindparam("dead", type_=String(), expanding=True))
     values = {"state": state.value, "run": run_id, "now": to_stored(now), "dead": list(dead)}
     return max(connection.execute(query, values).rowcount, 0)
 
