@@ -1,0 +1,272 @@
+"""Claims, answers and doubts: a letter is sent once, and its end is known or said to be unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from digest.model import BatchState, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
+from digest.pipeline import dispatch
+from digest.store import batches
+from digest.store.database import Database
+from digest.testing import KilledError
+from tests.integration.ledger_town import HOLD, SUNDAY, WEEK, Town, following
+
+
+@pytest.fixture
+def town(database: Database) -> Iterator[Town]:
+    """A town on each database, whose ledger must be sound at the end of every story."""
+    found = Town(database)
+    yield found
+    assert found.broken() == []
+
+
+def in_doubt(outgoing: Outgoing) -> Outcome:
+    return InDoubt("no answer")
+
+
+def die(outgoing: Outgoing) -> Outcome:
+    raise KilledError
+
+
+def claim(town: Town, run_id: int, holder: str, *, claim_size: int) -> list[batches.ClaimedBatch]:
+    with town.database.write(durable=True) as connection:
+        taken, _ = batches.claim(
+            connection, run_id, holder=holder, now=town.now, held_until=town.now + HOLD, claim_size=claim_size
+        )
+    return taken
+
+
+def record(town: Town, batch_id: int, holder: str, state: BatchState) -> bool:
+    with town.database.write() as connection:
+        return batches.record(connection, batch_id, holder=holder, state=state, now=town.now)
+
+
+# --- claims ---------------------------------------------------------------------------------------------
+
+
+def test_two_claimers_get_disjoint_batches(town: Town) -> None:
+    town.publish(1)
+    readers = town.subscribe(10)
+    run = town.planned()
+    first = claim(town, run.id, "one", claim_size=4)
+    second = claim(town, run.id, "two", claim_size=100)
+    assert [len(batch.recipients) for batch in first] == [2, 2]
+    got = [id_ for batch in (*first, *second) for id_, _, _ in batch.recipients]
+    assert sorted(got) == readers
+
+
+def test_a_claim_that_has_not_run_out_is_somebodys(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    claim(town, run.id, "one", claim_size=100)
+    town.now += HOLD
+    assert town.dispatch(run, "two").letters == 0
+    assert town.sender.arrived == []
+    assert town.counts(run)["open"] == 2
+
+
+def test_a_claim_past_its_time_is_in_doubt_and_is_not_sent_again(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    claim(town, run.id, "one", claim_size=100)
+    town.now += HOLD + timedelta(seconds=1)
+    assert town.dispatch(run, "two").letters == 0
+    assert town.sender.arrived == []
+    assert town.counts(run)["uncertain"] == 2
+
+
+def test_a_repeatable_sender_does_a_claim_past_its_time_again(town: Town) -> None:
+    town.sender.is_repeatable = True
+    town.publish(1)
+    readers = town.subscribe(2)
+    run = town.planned()
+    claim(town, run.id, "one", claim_size=100)
+    town.now += HOLD + timedelta(seconds=1)
+    town.dispatch(run, "two")
+    assert sorted(town.letters()) == readers
+    assert town.state(run) is RunState.COMPLETED
+
+
+def test_a_dead_holders_claim_does_not_wait_for_its_time(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    claim(town, run.id, "one", claim_size=100)
+    town.dead.add("one")
+    town.dispatch(run, "two")
+    assert town.counts(run)["uncertain"] == 2
+
+
+def test_a_late_answer_that_it_was_taken_ends_the_doubt(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    (batch,) = claim(town, run.id, "one", claim_size=100)
+    town.now += HOLD + timedelta(seconds=1)
+    town.dispatch(run, "two")
+    assert record(town, batch.id, "one", BatchState.HANDED_OVER)
+    dispatch.complete(town.database, run, now=town.now)
+    assert town.counts(run)["handed_over"] == 2
+    assert town.state(run) is RunState.COMPLETED
+
+
+@pytest.mark.parametrize("state", [BatchState.READY, BatchState.REFUSED, BatchState.UNCERTAIN])
+def test_any_other_late_answer_changes_nothing(town: Town, state: BatchState) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    (batch,) = claim(town, run.id, "one", claim_size=100)
+    town.now += HOLD + timedelta(seconds=1)
+    town.dispatch(run, "two")
+    assert not record(town, batch.id, "one", state)
+    assert town.counts(run)["uncertain"] == 2
+
+
+def test_nobody_records_for_another_holder(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(2)
+    run = town.planned()
+    (batch,) = claim(town, run.id, "one", claim_size=100)
+    assert not record(town, batch.id, "two", BatchState.HANDED_OVER)
+    assert town.counts(run)["open"] == 2
+
+
+def test_who_wakes_after_their_hold_sends_nothing_of_the_rest(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(6)
+    run = town.planned()
+
+    def sleep_long(outgoing: Outgoing) -> Outcome | None:
+        town.now += HOLD
+        return None
+
+    town.sender.before = sleep_long
+    town.dispatch(run)
+    assert [len(request.recipients) for request in town.sender.arrived] == [2, 2, 2]
+    assert sorted(town.letters()) == sorted({*town.letters()})
+    assert all(len(said) == 1 for said in town.letters().values())
+
+
+def test_killed_between_claim_and_request_is_in_doubt_not_lost(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(4)
+    run = town.planned()
+    town.sender.before = die
+    with pytest.raises(KilledError):
+        town.dispatch(run, "one", claim_size=2)
+    town.dead.add("one")
+    town.sender.before = lambda outgoing: None
+    town.dispatch(run, "two")
+    assert town.counts(run) == {"due": 4, "editions": 1, "handed_over": 2, "uncertain": 2}
+
+
+# --- answers ------------------------------------------------------------------------------------------------
+
+
+def test_doubt_is_not_sent_again_and_does_not_block_the_next_run(town: Town) -> None:
+    first = town.publish(1)
+    (reader,) = town.subscribe()
+    town.sender.answer = in_doubt
+    run = town.planned()
+    town.dispatch(run)
+    town.dispatch(run)
+    assert len(town.sender.arrived) == 1
+    town.sender.answer = lambda outgoing: HandedOver()
+    second = town.at(SUNDAY + timedelta(days=6)).publish(2)
+    town.at(SUNDAY + WEEK).run()
+    assert [list(said.named) for said in town.letters()[reader]] == [[first], [second]]
+    assert [low for low, _, _ in town.ranges(reader)] == [0, 1]
+    assert town.counts(run)["uncertain"] == 1
+
+
+def test_three_doubts_in_a_row_pause_the_run(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(10)
+    run = town.planned()
+    town.sender.answer = in_doubt
+    assert town.dispatch(run).uncertain == 6
+    stored = town.again(run)
+    assert stored.state is RunState.PAUSED
+    assert stored.why == "3 answers in a row in doubt, the last: no answer"
+    assert town.counts(run) == {"due": 10, "editions": 1, "uncertain": 6, "open": 4}
+
+
+def test_a_resumed_run_sends_the_rest_and_leaves_the_doubts(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(10)
+    run = town.planned()
+    town.sender.answer = in_doubt
+    town.dispatch(run)
+    town.sender.answer = lambda outgoing: HandedOver()
+    town.dispatch(run)
+    assert town.counts(run)["open"] == 4
+    town.resume(run)
+    town.dispatch(run)
+    assert town.counts(run) == {"due": 10, "editions": 1, "handed_over": 4, "uncertain": 6}
+    assert all(len(said) == 1 for said in town.letters().values())
+
+
+def test_doubts_with_good_answers_between_do_not_pause(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(10)
+    run = town.planned()
+    answers = iter([in_doubt, in_doubt, lambda o: HandedOver(), in_doubt, in_doubt])
+    town.sender.answer = lambda outgoing: next(answers)(outgoing)
+    town.dispatch(run)
+    assert town.state(run) is not RunState.PAUSED
+    assert town.counts(run) == {"due": 10, "editions": 1, "handed_over": 2, "uncertain": 8}
+
+
+def test_a_refusal_gives_back_and_stops_nobody_else(town: Town) -> None:
+    item = town.publish(1)
+    readers = town.subscribe(4)
+    run = town.planned()
+    refused = iter([Refused("no such template"), None])
+    town.sender.before = lambda outgoing: next(refused)
+    town.dispatch(run)
+    assert town.counts(run) == {"due": 4, "editions": 1, "handed_over": 2, "refused": 2}
+    assert [town.mark(reader) for reader in readers] == [0, 0, 1, 1]
+    town.sender.before = lambda outgoing: None
+    town.at(SUNDAY + WEEK).run()
+    assert {r: [list(s.named) for s in said] for r, said in town.letters().items()} == {
+        reader: [[item]] for reader in readers
+    }
+
+
+def test_a_provider_that_asks_for_later_is_asked_later(town: Town) -> None:
+    town.publish(1)
+    (reader,) = town.subscribe()
+    run = town.planned()
+    later = town.now + timedelta(hours=1)
+    town.sender.before = lambda outgoing: Refused("busy", is_final=False, retry_at=later)
+    town.dispatch(run)
+    town.sender.before = lambda outgoing: None
+    town.at(later - timedelta(minutes=1)).run()
+    assert town.letters() == {}
+    town.at(later).run()
+    assert list(town.letters()) == [reader]
+    assert town.state(run) is RunState.COMPLETED
+
+
+def test_a_bad_address_keeps_its_range_and_the_others_get_theirs(town: Town) -> None:
+    town.publish(1)
+    bad, good = town.subscribe(2)
+    run = town.planned()
+    town.sender.answer = lambda outgoing: HandedOver(bad={bad: "no such box"})
+    town.dispatch(run)
+    assert town.counts(run) == {"due": 2, "editions": 1, "handed_over": 1, "bad_address": 1}
+    assert (town.mark(bad), town.mark(good)) == (1, 1)
+
+
+def test_nothing_to_say_is_empty_and_sends_nothing(town: Town) -> None:
+    town.publish(1, slug="bury")
+    (reader,) = town.subscribe(wishes=following("aber"))
+    (report,) = town.at(SUNDAY).run()
+    assert report.counts["empty"] == 1
+    assert town.letters() == {}
+    assert town.mark(reader) == town.last_seq()
