@@ -8,7 +8,7 @@ they are two exceptions, `NotSentError` and `UnansweredError`: the difference be
 from __future__ import annotations
 
 import http.client
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -162,8 +162,9 @@ def _is_open(connection: http.client.HTTPConnection) -> bool:
     """False when the far side has closed, or said something unasked: nothing may be written there."""
     if connection.sock is None:
         return False
-    readable, _, _ = select.select([connection.sock], [], [], 0)
-    return not readable
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return not selector.select(0)
 
 
 def _said(error: BaseException) -> str:
