@@ -80,6 +80,8 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "opening": "",
         "why": (),
         "has_ai": False,
+        "imprint": skeleton.imprint,
+        "is_shared": False,
         "support_line": skeleton.publication.support_line,
         "is_digest": kind not in _UNSETTLED,
     }

@@ -106,6 +106,8 @@ class _Letter:
             "support_line": "" if self.edition.limited else self.skeleton.publication.support_line,
             "has_ai": any(e.summary is not None and e.summary.origin is Origin.AI for e, _ in fitted.shown),
             "is_digest": True,
+            "imprint": self.skeleton.imprint,
+            "is_shared": True,
         }
         return shell_page(self.tongue, context, pieces.html, pieces.text, format=self.edition.profile.format)
 
@@ -222,7 +224,7 @@ class _Letter:
         councils = {entry.council.slug: entry.council for entry, _ in shown}
         links = tuple(
             LinkView(
-                self.language("Put %(council)s's meetings in your calendar", council=named(council.name)),
+                named(council.name),
                 f"{self.skeleton.base_url}/councils/{slug}/calendar.ics",
             )
             for slug, council in list(councils.items())[:MAX_CALENDARS]

@@ -115,6 +115,8 @@ def _shell() -> dict[str, Any]:
         "why": ("You follow Stockport.",),
         "has_ai": True,
         "support_line": "Ring us.",
+        "imprint": "Council Digest, 1 Market Place",
+        "is_shared": True,
         "is_digest": True,
     }
 
@@ -127,6 +129,7 @@ def _bare_shell() -> dict[str, Any]:
         "why": (),
         "has_ai": False,
         "support_line": "",
+        "is_shared": False,
         "is_digest": False,
     }
 

@@ -110,6 +110,9 @@ def why_sentences(profile: Profile, councils: Sequence[Council], language: Langu
 
 def reason_sentence(reasons: Sequence[Reason], language: Language) -> str:
     """Why one item is in the letter; "" without reasons."""
+    if len(reasons) == 1 and reasons[0].kind == "council":
+        # The council's name stands right above: saying it again with each item would be noise.
+        return language("Here because you follow this council.")
     phrases = [_phrase(reason, language) for reason in reasons[:MAX_NAMES]]
     return language("Here because %(reasons)s.", reasons=language.joined(phrases)) if phrases else ""
 
@@ -125,11 +128,11 @@ def folded_sentence(line: Folded, n: int, council: Council | None, language: Lan
 def _folded_words(line: Folded) -> tuple[str, str]:
     if line.why == "later":
         return plural(
-            "and one more meeting announced, further ahead",
-            "and %(n)d more meetings announced, further ahead",
+            "and one more meeting later on",
+            "and %(n)d more meetings later on",
         )
     if line.why == "held":
-        return plural("and one more meeting, already held", "and %(n)d more meetings, already held")
+        return plural("and one more meeting already held", "and %(n)d more meetings already held")
     return {
         Place.DECIDED: plural("and one more summary", "and %(n)d more summaries"),
         Place.CORRECTED: plural("and one more correction", "and %(n)d more corrections"),

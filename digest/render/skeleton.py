@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import escape
 
 from digest.errors import TemplateError
-from digest.model import Publication
+from digest.model import Publication, name_key
 from digest.render.checks import check_source
 from digest.render.fragment import Fragment
 from digest.render.memo import Memo
@@ -34,9 +34,9 @@ MARGIN_BYTES = 4_000  # a real shell's sentences against the sample's, and secti
 _INCLUDE = re.compile(r'<mj-include\s+path="([^"]+)"\s*/?>')
 _BODY = "<mj-raw>{{ body }}</mj-raw>"
 _FIXED = re.compile(r"\{\{ _\(\"([^\"]*)\"\) \}\}")
-_PROSE_TAGS = ("p", "ul", "ol", "li", "h4", "a", "blockquote")
+_PROSE_TAGS = ("p", "ul", "ol", "li", "h4", "a", "blockquote", "sup")
 _PROSE = "<div class='prose'>" + "".join(f"<{t}>x</{t}>" for t in _PROSE_TAGS) + "</div>"
-_CONTENT_TAG = re.compile(r"<(/?)(p|ul|ol|li|h[1-6]|a|blockquote)(?=[\s>])")
+_CONTENT_TAG = re.compile(r"<(/?)(p|ul|ol|li|h[1-6]|a|blockquote|sup)(?=[\s>])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,14 @@ class Skeleton:
     def tongue(self, language: str) -> Tongue:
         """The templates in the language, or in English where no catalogue has it."""
         return self.tongues.get(language) or self.tongues[DEFAULT_LANGUAGE]
+
+    @property
+    def imprint(self) -> str:
+        """Name and postal address of the publisher, the name said once."""
+        name, address = self.publication.name, self.publication.postal_address
+        if not address or name_key(address).startswith(name_key(name)):
+            return address or name
+        return f"{name}, {address}"
 
     def dressed(self, html: str) -> str:
         """A summary's HTML with the letter's inline styles; its headings stand below the item's own."""

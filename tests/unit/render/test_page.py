@@ -63,7 +63,7 @@ def words(html: str) -> str:
         (papers(), "For the meeting on Thursday 11 September, 6:30pm"),
         (coming_up(), "Thursday 11 September, 6:30pm"),
         (coming_up(), "Council Chamber, Town Hall"),
-        (coming_up(), "Put Stockport's meetings in your calendar"),
+        (coming_up(), "Put these in your calendar"),
         (coming_up(), "Agenda"),
     ],
 )
