@@ -52,7 +52,7 @@ def _facts() -> dict[str, Any]:
     return {
         "publication__name": "Council Digest",
         "publication__from": "digest@council-digest.example",
-        "publication__postal_address": "Council Digest, 1 Sample Street, Stockport SK1 0XX",
+        "publication__postal_address": "1 Sample Street, Stockport SK1 0XX",
         "publication__support_line": "Council Digest is run by volunteers.",
         "publication__contact": "hello@council-digest.example",
         "base_url": "http://localhost:8000",

@@ -178,7 +178,8 @@ def _words(sender: str, name: str, subject: str, *, is_ascii: bool) -> bytes:
     Not by the email package's policies: CPython 3.11 loses the space between two encoded words.
     """
     if not is_ascii:
-        return f'From: "{name}" <{sender}>\r\nSubject: {subject}\r\n'.encode()
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'From: "{quoted}" <{sender}>\r\nSubject: {subject}\r\n'.encode()
     words = (
         subject
         if subject.isascii()

@@ -130,6 +130,16 @@ def test_a_subject_in_two_languages_arrives_as_written() -> None:
     assert message["Subject"] == subject
 
 
+@pytest.mark.parametrize("at", range(40, 76))
+def test_no_space_of_a_subject_is_lost_where_its_words_are_encoded(at: int) -> None:
+    subject = (
+        "Can the deficit of the schools stop growing in the coming year, and who pays for it"[:at]
+    ).rstrip()
+    subject += " £43 million… £63 million"
+    message = parsed(letter_bytes(outgoing(ANN, page=replace(PAGE, subject=subject)), ANN))
+    assert message["Subject"] == subject
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=300))
 def test_any_text_arrives_as_it_was(text: str) -> None:
     page = replace(PAGE, html=None, text=f"x{text}x".replace("-dg", "dg"))
