@@ -98,14 +98,18 @@ def _clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+MAX_EVENTS = 2_500
 _MAX_CALENDAR_DEPTH = 4  # VCALENDAR > VTIMEZONE > DAYLIGHT; VEVENT > VALARM (RFC 5545)
 _BEGIN_END = re.compile(r"^(BEGIN|END):", re.MULTILINE | re.IGNORECASE)
 
 
 def _calendar(text: str, is_cut: bool) -> GuardedBody:
-    depth = 0
+    depth = events = 0
     for match in _BEGIN_END.finditer(text):
         depth += 1 if match[1].upper() == "BEGIN" else -1
+        events += text.startswith("VEVENT", match.end()) and match[1].upper() == "BEGIN"
+        if events > MAX_EVENTS:
+            return GuardedBody("ical", f"{text[: match.start()]}END:VCALENDAR\r\n", is_partial=True)
         if depth > _MAX_CALENDAR_DEPTH:
             raise FeedError("too_deep", "the calendar nests its parts deeper than a calendar can")
     is_whole = "END:VCALENDAR" in text.rstrip()[-20:].upper()
