@@ -65,13 +65,21 @@ class Outbox:
             folder.mkdir(parents=True, exist_ok=True)
             _sync_directory(folder.parent)
         old = time.time() - _FORGOTTEN_AFTER_S
-        _remove(path for path in folder.glob(".*.part") if path.lstat().st_mtime < old)
+        _remove(path for path in folder.glob(".*.part") if _changed_at(path) < old)
         self._swept.add(run_id)
 
 
 def _temporary(folder: Path, recipient: Recipient) -> Path:
     # A claim that ran out may be written by two workers at once: each has its own temporary file.
     return folder / f".{recipient.delivery}.{os.getpid()}.{threading.get_ident()}.part"
+
+
+def _changed_at(path: Path) -> float:
+    """When the file was written; now, if another worker has just finished or removed it."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return time.time()
 
 
 def _write_durably(path: Path, content: bytes) -> None:

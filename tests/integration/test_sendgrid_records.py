@@ -209,6 +209,7 @@ class Receiver:
         self.happenings: dict[str, Event] = {}
         self.refused: list[str] = []
         self.posts = 0
+        self.got_first = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -238,6 +239,7 @@ class Receiver:
         if self.posts % 5 == 0:
             return 503
         self.happenings |= {event.same_as: event for event in events_of(body)}
+        self.got_first.set()
         return 204
 
     def close(self) -> None:
@@ -272,3 +274,13 @@ def test_events_that_nobody_takes_wait_for_the_next_time(provider: Provider) -> 
         statuses = post_events(provider.fake.account, f"http://127.0.0.1:{unused.getsockname()[1]}/")
     assert set(statuses) == {0}
     assert len(provider.fake.account.journal.waiting) == 2
+
+
+def test_left_alone_it_posts_its_events_by_itself(provider: Provider) -> None:
+    provider.sender.send(BATCH)
+    receiver = Receiver(provider.fake.account.key.public)
+    posting = FakeSendGrid(provider.fake.account, webhook_url=receiver.url, flush_every_s=0.01)
+    assert receiver.got_first.wait(5)
+    posting.close()
+    receiver.close()
+    assert {event.delivery for event in receiver.happenings.values()} == set(DELIVERIES.values())

@@ -13,14 +13,16 @@ from digest.deliver.fake_sendgrid.server import FakeSendGrid
 from digest.deliver.fake_sendgrid.webhook import EVERY_MISCHIEF, Mischief, account_status_change, post_events
 
 
-def serve(port: int = 0, *, account: Account | None = None) -> FakeSendGrid:
+def serve(port: int = 0, *, account: Account | None = None, webhook_url: str | None = None) -> FakeSendGrid:
     """A fake listening on the loopback interface (port 0: any free one) until it is closed.
+
+    With ``webhook_url`` it posts its signed events there by itself, every two seconds.
 
     >>> with serve() as fake:
     ...     fake.url.startswith("http://127.0.0.1:")
     True
     """
-    return FakeSendGrid(account, port=port)
+    return FakeSendGrid(account, port=port, webhook_url=webhook_url)
 
 
 __all__ = [

@@ -18,6 +18,7 @@ from digest.deliver.fake_sendgrid.account import Account
 from digest.deliver.fake_sendgrid.checks import MAX_BODY_BYTES, RefusedError, problem
 from digest.deliver.fake_sendgrid.faults import Fault
 from digest.deliver.fake_sendgrid.paths import reply_to
+from digest.deliver.fake_sendgrid.webhook import post_events
 
 _RATE = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "599"}
 _TOO_MANY = {"errors": [{"field": None, "message": "too many requests"}]}
@@ -25,15 +26,29 @@ _RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 
 
 class FakeSendGrid:
-    """A running fake. ``account`` is its state; as a context manager it closes itself."""
+    """A running fake. ``account`` is its state; as a context manager it closes itself.
 
-    def __init__(self, account: Account | None = None, *, port: int = 0, host: str = "127.0.0.1") -> None:
+    With ``webhook_url`` it posts its events there every ``flush_every_s`` real seconds, as the provider would.
+    """
+
+    def __init__(
+        self,
+        account: Account | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        webhook_url: str | None = None,
+        flush_every_s: float = 2.0,
+    ) -> None:
         self.account = account or Account()
         self._server = _Server((host, port), _Handler, self.account)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self.port: int = self._server.server_address[1]
         self.url = f"http://{host}:{self.port}"
+        self._closed = threading.Event()
+        if webhook_url is not None:
+            threading.Thread(target=self._flush, args=(webhook_url, flush_every_s), daemon=True).start()
 
     @property
     def connections(self) -> int:
@@ -46,9 +61,14 @@ class FakeSendGrid:
 
     def close(self) -> None:
         """Stop listening and close all connections; twice is harmless."""
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def _flush(self, webhook_url: str, every_s: float) -> None:
+        while not self._closed.wait(every_s):
+            post_events(self.account, webhook_url)
 
     def __enter__(self) -> FakeSendGrid:
         return self
