@@ -28,7 +28,7 @@ _RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 class FakeSendGrid:
     """A running fake. ``account`` is its state; as a context manager it closes itself.
 
-    With ``webhook_url`` it posts its events there every ``flush_every_s`` real seconds, as the provider would.
+    With ``webhook_url`` it posts its events there every ``flush_every_s`` real seconds.
     """
 
     def __init__(
