@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from digest.deliver.fake_sendgrid.account import Account
-from digest.deliver.fake_sendgrid.checks import MAX_BODY_BYTES, RefusedError, problem
+from digest.deliver.fake_sendgrid.checks import BAD_REQUEST, MAX_BODY_BYTES, RefusedError, problem
 from digest.deliver.fake_sendgrid.faults import Fault
 from digest.deliver.fake_sendgrid.paths import reply_to
 from digest.deliver.fake_sendgrid.webhook import post_events
@@ -168,6 +168,13 @@ class _Handler(BaseHTTPRequestHandler):
             )
         except RefusedError as refused:
             status, reply = refused.status, {"errors": list(refused.problems)}
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+        ):  # what a caller wrote where a number belongs
+            status, reply = 400, {"errors": [BAD_REQUEST]}
         self._answer(status, reply, headers)
 
     def _body(self) -> bytes | None:
