@@ -5,13 +5,15 @@ Gmail hides what comes after about 102 kB of HTML, the unsubscribe link with it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from digest.model import Detail, Entry, Place
 from digest.render.fragment import Fragment
 
 MAX_BYTES = 80_000
+FIRST_FEW = 3  # entries that are worth more as text than the last meetings are as lines
+BRIEF_BYTES = 7_000  # of a fragment that is brief
 FOLD_LINE_BYTES = 3_000  # what one "and 4 more" line costs at most
 _RANK = {Detail.HEADLINE: 0, Detail.BRIEF: 1, Detail.FULL: 2}
 _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
@@ -30,59 +32,71 @@ def fit(
     entries: Sequence[Entry],
     *,
     room_bytes: int,
-    reason_bytes: int,
+    reason: Callable[[Entry], int],
     render: Callable[[Entry, Detail], Fragment],
 ) -> Fitted:
-    """Fit the entries into ``room_bytes``, each with ``reason_bytes`` for its reason.
+    """Fit the entries into ``room_bytes``; ``reason`` is what an entry's reason takes of it.
 
-    The last entries shrink first; then the longest place folds from its end.
+    Details shrink from the last entry on, but the first few stay brief; then the longest place folds from its
+    end.
     """
     fragments = [render(entry, entry.detail) for entry in entries]
-    total = sum(fragment.size_bytes + reason_bytes for fragment in fragments)
-    if total <= room_bytes:
+    reasons = [reason(entry) for entry in entries]
+    excess = sum(fragment.size_bytes for fragment in fragments) + sum(reasons) - room_bytes
+    if excess <= 0:
         return Fitted(tuple(zip(entries, fragments, strict=True)), ())
-    total = _shrink(entries, fragments, total=total, room_bytes=room_bytes, render=render)
-    sizes = [fragment.size_bytes + reason_bytes for fragment in fragments]
-    folded = _fold(entries, sizes, total=total, room_bytes=room_bytes)
+    excess = _shrink(entries, fragments, Detail.BRIEF, excess=excess, spared=frozenset(), render=render)
+    first = _first_few(entries, render)
+    excess = _shrink(entries, fragments, Detail.HEADLINE, excess=excess, spared=first, render=render)
+    sizes = [fragment.size_bytes + reasons[n] for n, fragment in enumerate(fragments)]
+    folded = _fold(entries, sizes, excess=excess)
     shown = tuple(pair for n, pair in enumerate(zip(entries, fragments, strict=True)) if n not in folded)
     return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folded))
+
+
+def _first_few(entries: Sequence[Entry], render: Callable[[Entry, Detail], Fragment]) -> set[int]:
+    """The entries that keep their text the longest: the first few, unless their brief text is far from "
+    "brief."""
+    first = [n for n, entry in enumerate(entries) if entry.place in _SHRINKS][:FIRST_FEW]
+    return {n for n in first if render(entries[n], Detail.BRIEF).size_bytes <= BRIEF_BYTES}
 
 
 def _shrink(
     entries: Sequence[Entry],
     fragments: list[Fragment],
+    target: Detail,
     *,
-    total: int,
-    room_bytes: int,
+    excess: int,
+    spared: Set[int],
     render: Callable[[Entry, Detail], Fragment],
 ) -> int:
-    """Less detail, in place, until the entries fit or have no more to give; returns their size then."""
-    for target in (Detail.BRIEF, Detail.HEADLINE):
-        for n, entry in reversed(list(enumerate(entries))):
-            if total <= room_bytes:
-                return total
-            if entry.place in _SHRINKS and _RANK[entry.detail] > _RANK[target]:
-                smaller = render(entry, target)
-                total += smaller.size_bytes - fragments[n].size_bytes
-                fragments[n] = smaller
-    return total
+    """Less detail, in place, from the last entry on, until ``excess`` bytes are saved; what then remains "
+    "of it."""
+    for n, entry in reversed(list(enumerate(entries))):
+        if excess <= 0:
+            break
+        if n not in spared and entry.place in _SHRINKS and _RANK[entry.detail] > _RANK[target]:
+            smaller = render(entry, target)
+            excess -= fragments[n].size_bytes - smaller.size_bytes
+            fragments[n] = smaller
+    return excess
 
 
-def _fold(entries: Sequence[Entry], sizes: list[int], *, total: int, room_bytes: int) -> set[int]:
+def _fold(entries: Sequence[Entry], sizes: list[int], *, excess: int) -> set[int]:
     """Which entries are only counted. Corrections fold last: they stand on their own."""
     standing: dict[Place, list[int]] = {}
     for n, entry in enumerate(entries):
         standing.setdefault(entry.place, []).append(n)
     folded: set[int] = set()
     lines: set[Place] = set()
-    while total > room_bytes and standing:
+    while excess > 0 and standing:
         place = max(standing, key=lambda p: len(standing[p]) * (0.2 if p is Place.CORRECTED else 1.0))
         n = standing[place].pop()
         folded.add(n)
-        total -= sizes[n]
+        excess -= sizes[n]
         if place not in lines:
             lines.add(place)
-            total += FOLD_LINE_BYTES
+            excess += FOLD_LINE_BYTES
         if not standing[place]:
             del standing[place]
     return folded

@@ -25,7 +25,7 @@ from digest.render.words import Language, local
 
 MAX_CALENDARS = 4
 MAX_FOLD_LINES = 4  # councils with a fold line of their own in one place
-_REASON_BYTES = 500
+_STEP_BYTES = 500  # more than the excess is given up, so that few rounds are enough
 _PARTS = {
     "decided": "decided", "correction": "decided", "withdrawal": "withdrawal", "changed": "changed",
     "cancelled": "changed", "postponed": "changed", "papers": "papers", "coming_up": "coming_up",
@@ -47,7 +47,7 @@ def render_page(edition: Edition, skeleton: Skeleton) -> Page:
         excess = max(tags.size_after(page.html or ""), tags.size_after(page.text)) - MAX_BYTES
         if excess <= 0 or not edition.entries or room <= 0:
             return page
-        room -= excess + _REASON_BYTES
+        room -= excess + _STEP_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _Letter:
         return fit(
             self.edition.entries,
             room_bytes=room_bytes - self.skeleton.shell_bytes,
-            reason_bytes=_REASON_BYTES,
+            reason=lambda entry: self.reason(entry.reasons).size_bytes,
             render=self.entry,
         )
 
@@ -166,7 +166,8 @@ class _Letter:
         pieces.add(self.part("section", heading=sentences.section_heading(place, self.language)))
         for entry, fragment in shown:
             if fragment.html_tail:
-                pieces.add(fragment, *self._reason(entry.reasons))
+                reason = self.reason(entry.reasons)
+                pieces.add(fragment, reason.html, reason.text)
             else:
                 pieces.add(fragment)
         for sentence, url in self._fold_lines(folded):
@@ -174,7 +175,7 @@ class _Letter:
         if place is Place.COMING_UP:
             self._calendars(pieces, shown)
 
-    def _reason(self, reasons: tuple[Reason, ...]) -> tuple[str, str]:
+    def reason(self, reasons: tuple[Reason, ...]) -> Fragment:
         """The reason as HTML and as text, in the words of this language."""
         key = ("reason", self.language.code, reasons)
         kept = self.skeleton.fragments.get(key)
@@ -182,7 +183,7 @@ class _Letter:
             sentence = tags.neutralise(sentences.reason_sentence(reasons, self.language))
             kept = fragment_of(str(escape(sentence)), wrapped(sentence))
             self.skeleton.fragments.keep(key, kept, weight=2 * len(sentence))
-        return kept.html, kept.text
+        return kept
 
     def _folds(self, more: tuple[Entry, ...]) -> dict[Place, list[Folded]]:
         """Place -> what is only counted: by compose, and by us for the size; one line a council and cause."""

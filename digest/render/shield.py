@@ -142,6 +142,8 @@ def _inlined(html: str, css: str) -> str:
         strip_important=False,
         remove_classes=False,
         disable_link_rewrites=True,
+        # MJML writes what Outlook needs in attributes; saying our own styles twice would only cost size.
+        disable_basic_attributes=["align", "bgcolor", "height", "valign", "width"],
         disable_validation=True,
         cache_css_parsing=False,
         allow_network=False,

@@ -30,7 +30,7 @@ from digest.render.words import DEFAULT_LANGUAGE, Language, languages_from
 
 # Characters of rendered fragments kept in memory: a run of 1 M letters has 200 MB in all (DESIGN 8).
 FRAGMENTS_KEPT = 12_000_000
-MARGIN_BYTES = 4_000  # a real shell's sentences against the sample's, and section headings
+MARGIN_BYTES = 2_500  # a real shell's sentences against the sample's, and section headings
 _INCLUDE = re.compile(r'<mj-include\s+path="([^"]+)"\s*/?>')
 _BODY = "<mj-raw>{{ body }}</mj-raw>"
 _FIXED = re.compile(r"\{\{ _\(\"([^\"]*)\"\) \}\}")

@@ -215,6 +215,23 @@ def test_detail_shrinks_before_anything_folds() -> None:
     assert "more summar" not in page.text
 
 
+def test_a_busy_council_does_not_cost_the_first_items_their_text() -> None:
+    """Six summaries and sixty meetings: the last meetings are counted, the first summaries are told."""
+    summaries = [decided(n, summary=condensed(headline=f"Item {n}?")) for n in range(6)]
+    page = letter(*summaries, *(coming_up(n + 100) for n in range(60)))
+    assert page.text.count("expected to reach £63 million") >= 3
+    assert all(f"Item {n}?" in page.text for n in range(6))
+    assert re.search(r"and \d+ more meetings from Stockport", page.text)
+
+
+def test_an_ordinary_week_keeps_all_its_text() -> None:
+    """What one council of the samples brings in a busy week fits as wished."""
+    entries = [*(decided(n) for n in range(6)), *(coming_up(n + 100) for n in range(16))]
+    page = letter(*entries)
+    assert page.text.count("expected to reach £63 million") == 6
+    assert "more meeting" not in page.text
+
+
 def test_the_first_items_keep_their_text_the_longest() -> None:
     text = letter(*(big(n) for n in range(8))).text
     first, last = text[text.index("\nItem 0?") : text.index("\nItem 1?")], text[text.index("\nItem 7?") :]
