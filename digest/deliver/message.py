@@ -180,11 +180,9 @@ def _words(sender: str, name: str, subject: str, *, is_ascii: bool) -> bytes:
     if not is_ascii:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'From: "{quoted}" <{sender}>\r\nSubject: {subject}\r\n'.encode()
-    words = (
-        subject
-        if subject.isascii()
-        else Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
-    )
+    # What looks like an encoded word must be encoded itself, or mail programs would show something else.
+    is_plain = subject.isascii() and "=?" not in subject
+    words = subject if is_plain else Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
     return f"From: {formataddr((name, sender))}\r\nSubject: {words}\r\n".encode()
 
 

@@ -140,6 +140,12 @@ def test_no_space_of_a_subject_is_lost_where_its_words_are_encoded(at: int) -> N
     assert message["Subject"] == subject
 
 
+def test_a_subject_that_looks_encoded_is_shown_as_it_was_written() -> None:
+    subject = "Agenda =?utf-8?q?=53ecret?= item"
+    message = parsed(letter_bytes(outgoing(ANN, page=replace(PAGE, subject=subject)), ANN))
+    assert message["Subject"] == subject
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=300))
 def test_any_text_arrives_as_it_was(text: str) -> None:
     page = replace(PAGE, html=None, text=f"x{text}x".replace("-dg", "dg"))
