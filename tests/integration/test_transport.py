@@ -1,0 +1,113 @@
+"""The transport over TLS: one handshake for many requests, and only to a server that proves who it is."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from digest.deliver.sendgrid import SendGrid
+from digest.deliver.transport import NotSentError, Transport, UnansweredError
+from digest.errors import SettingsError
+from digest.model import HandedOver
+from tests.unit.deliver.certificates import certificate_file
+from tests.unit.deliver.letters import outgoing, reader
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Takes anything, and says 202; a path with "odd" in it gets no HTTP."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.handshakes += 1
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.seen.append(self.headers["Authorization"])
+        if "odd" in self.path:
+            self.wfile.write(b"not http at all\r\n\r\n")
+            self.close_connection = True
+            return
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+class Server(ThreadingHTTPServer):
+    """Counts its connections."""
+
+    daemon_threads = True
+    handshakes = 0
+
+    def __init__(self, certificate: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[str] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is expected here."""
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return certificate_file(tmp_path)
+
+
+@pytest.fixture
+def server(certificate: Path) -> Iterator[Server]:
+    running = Server(certificate)
+    thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def test_many_letters_share_one_handshake_and_carry_the_key(
+    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    sender = SendGrid("SG.key", base_url=server.url, connect_timeout_s=2, read_timeout_s=2)
+    for number in range(3):
+        assert sender.send(outgoing(reader(number))) == HandedOver()
+    sender.close()
+    assert server.handshakes == 1
+    assert server.seen == ["Bearer SG.key"] * 3
+
+
+def test_a_server_that_cannot_prove_who_it_is_gets_nothing(server: Server) -> None:
+    transport = Transport(server.url, connect_timeout_s=2, read_timeout_s=2)
+    with pytest.raises(NotSentError, match="certificate"):
+        transport.request("POST", "/v3/mail/send", b"{}")
+    assert server.seen == []
+
+
+def test_an_answer_that_is_no_http_is_no_answer(
+    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    transport = Transport(server.url, connect_timeout_s=2, read_timeout_s=2)
+    with pytest.raises(UnansweredError):
+        transport.request("POST", "/odd", b"{}")
+    assert transport.request("POST", "/", b"{}").status == 202
+    transport.close()
+
+
+@pytest.mark.parametrize("url", ["", "api.sendgrid.com", "ftp://x.example", "https://"])
+def test_an_address_that_is_none_is_a_mistake_in_the_settings(url: str) -> None:
+    with pytest.raises(SettingsError, match="https://"):
+        Transport(url, connect_timeout_s=1, read_timeout_s=1)
