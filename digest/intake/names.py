@@ -22,7 +22,7 @@ _COMMUNITY = re.compile(
 )
 _LEAD = re.compile(
     r"^(?:(?:(?:an?|the|next|our)\s)?(?:(?:extraordinary|extra-ordinary|ordinary|annual|special|regular|monthly|full)\s)*meeting\sof"
-    r"(?:\sthe)?|(?:(?:public|formal)\s)?notice\sof|notice:?|(?:draft|approved|amended|revised|unconfirmed|unapproved)\s"
+    r"(?:\sthe)?|(?:(?:public|formal)\s)?notice\sof(?:\s(?:a\s|the\s)?meeting(?=\s?[:–-]|\sof))?|notice:?|(?:draft|approved|amended|revised|unconfirmed|unapproved)\s"
     r"|agendas?|minutes|papers|documents|summons|supplement(?:ary)?(?:\sagenda)?|reports?|webcast|video|live(?:stream)?|watch|upcoming|next|new|invitation)"
     r"(?:\s(?:and|&)\s(?:agenda|minutes|summons|papers|reports))?(?:\s(?:for|of|to|from|published|available|now|the|a|an|next|our|your))*\s*[:–—-]?\s+",
     re.IGNORECASE,

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from ssl import SSLContext
 
 import httpcore
 import httpx
@@ -24,8 +26,6 @@ class Turns:
         self._backend = backend
         self._lock = threading.Lock()
         self._groups: OrderedDict[str, _Group] = OrderedDict()
-        # httpx's context: verified against certifi's roots, or what SSL_CERT_FILE names.
-        self._ssl = httpx.create_ssl_context()
 
     @contextmanager
     def of(self, group: str) -> Iterator[httpcore.ConnectionPool]:
@@ -60,7 +60,7 @@ class Turns:
 
     def _new_pool(self) -> httpcore.ConnectionPool:
         return httpcore.ConnectionPool(
-            ssl_context=self._ssl,
+            ssl_context=_verified(),
             max_connections=1,
             max_keepalive_connections=1,
             keepalive_expiry=60.0,
@@ -79,6 +79,12 @@ class Turns:
                     group.close()
                 finally:
                     group.lock.release()
+
+
+@lru_cache(maxsize=1)
+def _verified() -> SSLContext:
+    """httpx's context: certifi's roots, or what SSL_CERT_FILE names. Made once, it costs 50 ms."""
+    return httpx.create_ssl_context()
 
 
 class _Group:

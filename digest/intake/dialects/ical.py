@@ -186,12 +186,12 @@ def _starts(event: _Event, where: Where) -> tuple[list[tuple[Any, Any]], tuple[s
     rules = _several(event.raw, "RRULE")
     if not rules or event.instance is not None:
         return [(event.start, None)], ()
-    frequency = str((rules[0].get("FREQ") or [""])[0]).upper()
-    if frequency not in _FREQUENCIES or _SPLIT_DAYS & {str(k).upper() for k in rules[0]}:
-        return [(event.start, None)], (f"a recurrence {frequency.lower()[:20]} is not followed",)
     try:
+        frequency = str(rules[0]["FREQ"][0]).upper()
+        if frequency not in _FREQUENCIES or _SPLIT_DAYS & {str(k).upper() for k in rules[0]}:
+            return [(event.start, None)], (f"a recurrence {frequency.lower()[:20]} is not followed",)
         return [(s, s) for s in _recurring(event, rules[0].to_ical().decode(), where)], ()
-    except (ValueError, TypeError, OverflowError):
+    except Exception:  # noqa: BLE001 (icalendar and dateutil raise their own kinds over a broken rule)
         return [(event.start, None)], ("the recurrence cannot be read",)
 
 
