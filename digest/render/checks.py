@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,6 +12,8 @@ from jinja2 import Environment, meta, nodes
 from jinja2.exceptions import TemplateSyntaxError, UndefinedError
 
 from digest.errors import TemplateError
+
+_ATTRIBUTE = re.compile(r"'([\w.]+) object' has no attribute '(\w+)'")
 
 
 def check_source(
@@ -54,11 +58,25 @@ def _trial(
         for context in contexts:
             template.render(context)
     except UndefinedError as bad:
-        raise TemplateError(
-            f"{file}, line {_line_of(bad, file)}: {bad.message}; see docs/templates.md for the names"
-        ) from bad
+        mend = _mend_of(bad.message or "", contexts)
+        raise TemplateError(f"{file}, line {_line_of(bad, file)}: {bad.message}; {mend}") from bad
     except Exception as bad:
         raise TemplateError(f"{file}, line {_line_of(bad, file)}: {type(bad).__name__}: {bad}") from bad
+
+
+def _mend_of(message: str, contexts: Iterable[Mapping[str, Any]]) -> str:
+    """The nearest name that a value of that type has, for a mistyped attribute."""
+    missing = _ATTRIBUTE.search(message)
+    if not missing:
+        return "mend the name"
+    known = {
+        name
+        for context in contexts
+        for value in context.values()
+        if is_dataclass(value) and missing[1].endswith(type(value).__name__)
+        for name in (f.name for f in fields(value))
+    }
+    return _nearest(missing[2], known) if known else "mend the name"
 
 
 def _line_of(error: BaseException, file: str) -> int:

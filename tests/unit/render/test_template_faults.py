@@ -30,7 +30,7 @@ def part(body: str) -> str:
         (
             "parts/decided.mjml",
             part("{{ item.hedding }}"),
-            r"parts/decided\.mjml, line 4: .*no attribute 'hedding'",
+            r"parts/decided\.mjml, line 4: .*no attribute 'hedding'; the nearest is 'heading'",
         ),
         ("parts/decided.txt", "a\nb\n{{ item.hedding }}", r"parts/decided\.txt, line 3: .*'hedding'"),
         ("letter.txt", "{{ publication.nam }}", r"letter\.txt, line 1: .*'nam'"),

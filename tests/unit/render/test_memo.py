@@ -1,0 +1,33 @@
+"""The memory of fragments is bounded, and keeps what is asked for."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.render.memo import Memo
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 40)), max_size=200))
+def test_it_never_holds_more_than_its_limit_and_one_value(kept: list[tuple[int, int]]) -> None:
+    memo: Memo[int] = Memo(100)
+    for key, weight in kept:
+        memo.keep(key, key, weight=weight)
+        assert memo.weight <= 100 + 40
+        assert memo.get(key) == key
+
+
+def test_what_is_asked_for_stays() -> None:
+    memo: Memo[str] = Memo(100)
+    memo.keep("asked", "value", weight=10)
+    for n in range(200):
+        memo.keep(n, "other", weight=10)
+        assert memo.get("asked") == "value"
+
+
+def test_what_nobody_asks_for_goes() -> None:
+    memo: Memo[str] = Memo(100)
+    memo.keep("forgotten", "value", weight=10)
+    for n in range(20):
+        memo.keep(n, "other", weight=10)
+    assert memo.get("forgotten") is None
