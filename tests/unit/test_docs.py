@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import digest.model
 from digest.cli import app
@@ -132,7 +134,7 @@ def test_the_flow_page_draws_every_state_of_a_delivery_and_a_run() -> None:
     # ``held_back`` is an end that nothing in this version comes to; the page says so.
     assert {end.value for end in Ended} - {"held_back"} <= delivery
     assert delivery - {end.value for end in Ended} == {"planned", "ready", "claimed", "uncertain"}
-    assert run == {state.value for state in RunState}
+    assert run - {"at_work"} == {state.value for state in RunState}
 
 
 def test_the_flow_page_lists_every_state_of_a_batch_and_no_other() -> None:
@@ -195,3 +197,39 @@ def modules() -> list[Path]:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), "the module has no docstring"
+
+
+# --- what the README says happens ------------------------------------------------------------------------
+
+
+HEREDOC = re.compile(r"^cat > (\S+) <<'(\w+)'\n(.*?)^\2\n", re.MULTILINE | re.DOTALL)
+
+
+def typed(*words: str) -> str:
+    """What a command prints, run in this process; it must end well."""
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, f"{' '.join(words)}: {done.output} {done.exception!r}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_s_five_things_work_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    script = "".join(block for language, block in FENCED.findall(text_of(README)) if language == "sh")
+    for name, value in re.findall(r"^export (\w+)=(\S+)$", script, re.MULTILINE):
+        monkeypatch.setenv(name, value)
+    for name, _, content in HEREDOC.findall(script):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    for line in script.splitlines():
+        if line.startswith("digest "):
+            typed(*shlex.split(line)[1:])
+    assert "Stockport" in text_of(tmp_path / "letter.html")
+    assert len(list((tmp_path / "outbox").rglob("*.eml"))) == 3
+
+
+@pytest.mark.slow
+def test_the_demo_prints_the_figures_of_the_readme(tmp_path: Path) -> None:
+    told = dict(re.findall(r"^│ ([a-z ]+?) +│ +(\d+) │$", text_of(README), re.MULTILINE))
+    printed = json.loads(typed("demo", "--directory", str(tmp_path / "demo"), "--json"))
+    assert {name.replace("_", " "): str(count) for name, count in printed.items()} == told
