@@ -6,11 +6,12 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from digest.compose.profile import profile_of
-from digest.errors import UsageError
+from digest.errors import SubscriberError, UsageError
 from digest.model import Detail, Format, Profile, SubscriberState, Tier
 from digest.pipeline.roster_rows import COLUMNS, Defaults, Refusal, Row, cells_of, read_rows, row_of
 from digest.slots import schedule_of
@@ -97,6 +98,30 @@ def test_a_separator_inside_quotes_belongs_to_the_phrase() -> None:
 )
 def test_good_addresses_are_kept(written: str, kept: str) -> None:
     assert good(f"{written},stockport", head="email,councils").address == kept
+
+
+@given(
+    local=st.text("aZ0.+-_'!=@ é\"", min_size=1, max_size=66),
+    domain=st.one_of(
+        st.text("aZ0.-", max_size=20), st.sampled_from(["example.org", "Bücher.example", "x.test"])
+    ),
+)
+@example(local="a" * 64, domain="example.org")
+@example(local="a" * 65, domain="example.org")
+@example(local="a", domain="localhost")
+@example(local="a", domain="xn--bcher-kva.example")
+def test_addresses_are_taken_exactly_as_email_validator_takes_them(local: str, domain: str) -> None:
+    text = f"{local}@{domain}".strip()
+    assume(not text.startswith("'"))  # that is how a cell says that it is no formula
+    try:
+        expected = validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        expected = None
+    try:
+        taken = row_of({"email": text, "councils": "stockport"}, defaults=DEFAULTS, now=NOW).address
+    except SubscriberError:
+        taken = None
+    assert taken == expected
 
 
 @pytest.mark.parametrize(
