@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -30,20 +32,33 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def chromium_path() -> Path:
     """Debian's Chromium, or any other on the path."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return Path(found)
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-            check=False,
-            capture_output=True,
-        )
-        if found := shutil.which("chromium"):
-            return Path(found)
-    skip_loudly("no Chromium here: install Debian's package chromium")
+    return program("chromium", "chromium-browser", "google-chrome", package="chromium")
+
+
+@pytest.fixture(scope="session")
+def spamassassin() -> Path:
+    """SpamAssassin with the rules that its Debian package brings."""
+    return program("spamassassin", package="spamassassin")
+
+
+def program(*names: str, package: str) -> Path:
+    """The first of these programs on the path; Debian's package is installed where that is allowed."""
+    for is_last in (False, True):
+        for name in names:
+            if found := shutil.which(name):
+                return Path(found)
+        if not is_last and shutil.which("apt-get") and os.geteuid() == 0:
+            _install(package)
+    skip_loudly(f"no {names[0]} here: install Debian's package {package}")
     raise AssertionError("unreachable")
+
+
+def _install(package: str) -> None:
+    """One installation at a time: test processes run side by side, apt does not."""
+    with (Path(tempfile.gettempdir()) / "digest-tests-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+            subprocess.run(["apt-get", *words], check=False, capture_output=True)
 
 
 @pytest.fixture(scope="session")
