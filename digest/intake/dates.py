@@ -77,6 +77,9 @@ _NOON = r"(?:12(?:[.:]00)?\s?)?(?:noon|midday|mid-day|hanner\sdydd)\b|12(?:[.:]0
 _MIDNIGHT = r"(?:(?:12|00|0)(?:[.:]00)?\s?)?(?:midnight|hanner\snos)\b"
 _CLOCK = (
     rf"(?P<noon>{_NOON})|(?P<midnight>{_MIDNIGHT})"
+    # "6 - 8pm", "11.30 to 1.00 pm": the half of the day stands only at the end
+    r"|(?P<from>\d{1,2})(?:[.:](?P<fromminute>\d\d))?\s?(?:-|–|—|to|until)\s?(?P<to>\d{1,2})(?:[.:]\d\d)?"
+    rf"\s?(?P<tohalf>{_HALF})"
     rf"|(?P<hour>\d{{1,2}})(?:\s?[.:]\s?(?P<minute>\d\d))?(?:[.:]\d\d)?\s?(?P<half>{_HALF})"
     r"|(?P<hour24>\d{1,2})[.:h](?P<minute24>\d\d)(?:[.:]\d\d)?(?![\d%])(?:\s?(?:hours|hrs|hr|h|uhr|o'clock)\b\.?)?"
     r"|(?P<military>[012]\d[0-5]\d)\s?(?:hours|hrs|hr|h)\b\.?"
@@ -91,6 +94,7 @@ _TIME_BEFORE = re.compile(
 )
 _TIME_ANYWHERE = re.compile(rf"(?<![\w.:/-])(?:{_CLOCK})", re.IGNORECASE)
 _UNTIL = re.compile(rf"\s{{0,2}}(?:-|–|—|to|until|till)\s{{0,2}}(?:{_CLOCK})", re.IGNORECASE)
+_ZONE_NAME = re.compile(r"\s?\(?(?:GMT|BST|UTC|IST|[ECMP][SD]?T|local\stime)\b\)?", re.IGNORECASE)
 _ISO_TIME = re.compile(
     r"(?:T|\s)(?P<hour24>\d\d):(?P<minute24>\d\d)(?::\d\d(?:[.,]\d{1,9})?)?"
     r"(?P<zone>\s?(?:Z\b|UTC\b|[+-]\d\d:?\d\d))?(?!\s?[ap]\.?\s?m\b)",
@@ -248,7 +252,12 @@ def _with_time(text: str, when: When) -> When:
         end = _end_of_range(text, after.end()) if not iso else after.end()
         if not iso and "(" in after[0] and text[end : end + 1] == ")":
             end += 1
+        if not iso and (named := _ZONE_NAME.match(text, end)):
+            end = named.end()
         found = replace(when, time=clock, end=end, offset_s=_offset(zone_text))
+        if _is_unsure(after):
+            doubts = (*when.doubts, f"“{after[0].strip()}” does not say morning or evening")
+            found = replace(found, time=None, doubts=doubts)
     else:
         found = _with_time_before(text, when)
     for _ in range(3):
@@ -257,6 +266,12 @@ def _with_time(text: str, when: When) -> When:
             break
         found = replace(found, end=note.end())
     return found
+
+
+def _is_unsure(match: re.Match[str]) -> bool:
+    """ "7.30" alone: no council meets at that hour of the morning, and none is guessed into the evening."""
+    hour = match.groupdict().get("hour24")
+    return hour is not None and len(hour) == 1 and int(hour) < 8 and "hr" not in match[0].lower()
 
 
 def _with_time_before(text: str, when: When) -> When:
@@ -281,16 +296,32 @@ def _clock(match: re.Match[str]) -> time | None:
         return time(0)
     if groups.get("military"):
         return _time(int(groups["military"][:2]), int(groups["military"][2:]))
+    if groups.get("from"):
+        return _range_start(groups)
     if groups.get("hour24"):
         return _time(int(groups["hour24"]), int(groups["minute24"]))
     if not groups.get("hour"):
         return None
-    hour, minute = int(groups["hour"]), int(groups["minute"] or 0)
-    half = re.sub(r"[\s.]", "", groups["half"].lower())
-    is_late = half in ("pm", "yh", "yhwyr", "yrhwyr")
+    return _in_half(int(groups["hour"]), int(groups["minute"] or 0), is_late=_is_late(groups["half"]))
+
+
+def _is_late(half: str) -> bool:
+    return re.sub(r"[\s.]", "", half.lower()) in ("pm", "yh", "yhwyr", "yrhwyr")
+
+
+def _in_half(hour: int, minute: int, *, is_late: bool) -> time | None:
     if hour > 12:
         return _time(hour, minute)  # "14.00 pm"
     return _time(hour % 12 + (12 if is_late else 0), minute)
+
+
+def _range_start(groups: dict[str, str]) -> time | None:
+    """ "11.30 to 1.00 pm" starts in the morning, "6 - 8pm" in the evening."""
+    start, end = int(groups["from"]), int(groups["to"])
+    is_late = _is_late(groups["tohalf"])
+    if start % 12 > end % 12:
+        is_late = not is_late
+    return _in_half(start, int(groups["fromminute"] or 0), is_late=is_late)
 
 
 def _time(hour: int, minute: int) -> time | None:

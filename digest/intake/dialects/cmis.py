@@ -56,11 +56,11 @@ def _asked_month(where: Where) -> date:
 def _meeting(href: str, label: str, day: When | None, where: Where) -> Sighting | NotMeeting:
     if day is None:
         return NotMeeting(None, label, "unrecognised: no day above it")
+    label, status = take_status(label)
     clock = _TIME.match(label)
     when = find_when(f"{day.day.isoformat()} {clock[1]}", country=where.country) if clock else day
     when = when or day
-    name, status = take_status(label[clock.end() :] if clock else label)
-    committee = committee_of(name)
+    committee = committee_of(label[clock.end() :] if clock else label)
     link = clean_link(href, base=where.url, hosts=where.hosts)
     ids = _IDS.search(href)
     at = when.time.strftime(" %H:%M") if when.time else ""

@@ -19,7 +19,9 @@ from digest.intake.reading import Dialect, Part, Reading, identity_of, read_item
 from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
 
-_PAGES = re.compile(r"(?:^|/)(?:ielistdocuments|ieissuedetails|iedecisiondetails|mg[a-z]+)\.aspx", re.IGNORECASE)
+_PAGES = re.compile(
+    r"(?:^|/)(?:ielistdocuments|ieissuedetails|iedecisiondetails|mg[a-z]{3,40})\.aspx", re.IGNORECASE
+)
 
 # Pages of ModernGov that are about something other than a meeting, and what.
 _OTHER_PAGES = {

@@ -38,6 +38,12 @@ SPELLINGS = {
     "Monday, 14th December, 2026 18.00hrs": time(18),
     "Monday, 14th December, 2026 commencing at 6.00 pm": time(18),
     "Monday, 14th December, 2026 (7.00 pm)": time(19),
+    "Monday, 14th December, 2026 6 - 8pm": time(18),
+    "Monday, 14th December, 2026 6.00 - 8.00 pm": time(18),
+    "Monday, 14th December, 2026 11.30 to 1.00 pm": time(11, 30),
+    "Monday, 14th December, 2026 10.00 am to 12 noon": time(10),
+    "Monday, 14th December, 2026 9.30": time(9, 30),
+    "Monday, 14th December, 2026 6.30 pm GMT": time(18, 30),
     "Monday, 14th December, 2026": None,
     "Monday, 14th December, 2026 at the rising of Cabinet": None,
     "Monday, 14th December, 2026 following the conclusion of Council": None,
@@ -96,6 +102,13 @@ def test_a_weekday_that_does_not_fit_is_a_doubt_not_another_day() -> None:
     assert when is not None
     assert when.day == date(2025, 9, 3)
     assert "Tuesday" in when.doubts[0]
+
+
+def test_a_time_that_names_no_half_of_the_day_is_a_doubt_not_a_guess() -> None:
+    when = find_when("Monday, 14th December, 2026 7.30", country="gb")
+    assert when is not None
+    assert when.time is None
+    assert "morning or evening" in when.doubts[0]
 
 
 def test_a_date_without_year_is_the_one_near_its_publication() -> None:
