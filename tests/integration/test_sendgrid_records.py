@@ -49,8 +49,8 @@ class Provider:
 def provider() -> Iterator[Provider]:
     with serve() as fake:
         fake.account.set_now(START.timestamp())
-        transport = transport_of("SG.fake", base_url=fake.url, connect_timeout_s=2, read_timeout_s=2)
-        sender = SendGrid("SG.fake", base_url=fake.url, connect_timeout_s=2, read_timeout_s=2)
+        transport = transport_of("SG.fake", base_url=fake.url, connect_timeout_s=10, read_timeout_s=10)
+        sender = SendGrid("SG.fake", base_url=fake.url, connect_timeout_s=10, read_timeout_s=10)
         yield Provider(fake, sender, transport, SendGridRecords(transport))
         sender.close()
         transport.close()

@@ -90,7 +90,7 @@ def server(mailboxes: Mailboxes) -> Iterator[Controller]:
 
 @pytest.fixture
 def sender(server: Controller) -> Iterator[Smtp]:
-    sending = Smtp(Server("127.0.0.1", server.port, security="none", timeout_s=2))
+    sending = Smtp(Server("127.0.0.1", server.port, security="none", timeout_s=10))
     yield sending
     sending.close()
 
@@ -191,7 +191,7 @@ def test_and_are_named_where_the_server_does_not(mailboxes: Mailboxes) -> None:
     plain.SMTP_kwargs["enable_SMTPUTF8"] = False
     plain.start()
     try:
-        sender = Smtp(Server("127.0.0.1", plain.port, security="none", timeout_s=2))
+        sender = Smtp(Server("127.0.0.1", plain.port, security="none", timeout_s=10))
         outcome = sender.send(outgoing(reader(1, "siân@example.org"), reader(2)))
         sender.close()
     finally:
@@ -222,7 +222,7 @@ def test_what_stops_a_larger_batch_half_way_is_in_doubt(mailboxes: Mailboxes, se
 def test_no_server_is_no_doubt() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        nowhere = Server("127.0.0.1", unused.getsockname()[1], security="none", timeout_s=2)
+        nowhere = Server("127.0.0.1", unused.getsockname()[1], security="none", timeout_s=10)
         outcome = Smtp(nowhere).send(outgoing(reader(1)))
     assert isinstance(outcome, Refused)
     assert not outcome.is_final
@@ -256,10 +256,10 @@ def test_log_in_over_starttls(mailboxes: Mailboxes, tls: tuple[ssl.SSLContext, s
     )
     running.start()
     try:
-        good = Smtp(Server("127.0.0.1", running.port, "starttls", "ann", SECRET, timeout_s=2), tls=ours)
+        good = Smtp(Server("127.0.0.1", running.port, "starttls", "ann", SECRET, timeout_s=10), tls=ours)
         assert good.send(outgoing(reader(1))) == HandedOver()
         good.close()
-        wrong = Smtp(Server("127.0.0.1", running.port, "starttls", "ann", "wrong", timeout_s=2), tls=ours)
+        wrong = Smtp(Server("127.0.0.1", running.port, "starttls", "ann", "wrong", timeout_s=10), tls=ours)
         outcome = wrong.send(outgoing(reader(1)))
         wrong.close()
     finally:
@@ -275,10 +275,10 @@ def test_tls_from_the_first_byte(mailboxes: Mailboxes, tls: tuple[ssl.SSLContext
     secure = controller(mailboxes, ssl_context=theirs)
     secure.start()
     try:
-        sender = Smtp(Server("127.0.0.1", secure.port, "tls", timeout_s=2), tls=ours)
+        sender = Smtp(Server("127.0.0.1", secure.port, "tls", timeout_s=10), tls=ours)
         assert sender.send(outgoing(reader(1))) == HandedOver()
         sender.close()
-        stranger = Smtp(Server("127.0.0.1", secure.port, "tls", timeout_s=2))
+        stranger = Smtp(Server("127.0.0.1", secure.port, "tls", timeout_s=10))
         outcome = stranger.send(outgoing(reader(1)))
     finally:
         secure.stop()
@@ -290,7 +290,7 @@ def test_tls_from_the_first_byte(mailboxes: Mailboxes, tls: tuple[ssl.SSLContext
 def test_a_server_without_starttls_is_not_talked_to_in_the_clear(
     mailboxes: Mailboxes, server: Controller
 ) -> None:
-    sender = Smtp(Server("127.0.0.1", server.port, "starttls", timeout_s=2))
+    sender = Smtp(Server("127.0.0.1", server.port, "starttls", timeout_s=10))
     outcome = sender.send(outgoing(reader(1)))
     assert isinstance(outcome, Refused)
     assert outcome.pauses_run

@@ -81,7 +81,7 @@ def test_many_letters_share_one_handshake_and_carry_the_key(
     server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    sender = SendGrid("SG.key", base_url=server.url, connect_timeout_s=2, read_timeout_s=2)
+    sender = SendGrid("SG.key", base_url=server.url, connect_timeout_s=10, read_timeout_s=10)
     for number in range(3):
         assert sender.send(outgoing(reader(number))) == HandedOver()
     sender.close()
@@ -90,7 +90,7 @@ def test_many_letters_share_one_handshake_and_carry_the_key(
 
 
 def test_a_server_that_cannot_prove_who_it_is_gets_nothing(server: Server) -> None:
-    transport = Transport(server.url, connect_timeout_s=2, read_timeout_s=2)
+    transport = Transport(server.url, connect_timeout_s=10, read_timeout_s=10)
     with pytest.raises(NotSentError, match="certificate"):
         transport.request("POST", "/v3/mail/send", b"{}")
     assert server.seen == []
@@ -100,7 +100,7 @@ def test_an_answer_that_is_no_http_is_no_answer(
     server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    transport = Transport(server.url, connect_timeout_s=2, read_timeout_s=2)
+    transport = Transport(server.url, connect_timeout_s=10, read_timeout_s=10)
     with pytest.raises(UnansweredError):
         transport.request("POST", "/odd", b"{}")
     assert transport.request("POST", "/", b"{}").status == 202
