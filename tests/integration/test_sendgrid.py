@@ -306,7 +306,7 @@ def test_an_answer_that_does_not_come_in_time_is_in_doubt(fake: FakeSendGrid) ->
     outcome = hasty.send(BATCH)
     assert isinstance(outcome, InDoubt)
     assert "timed out" in outcome.why
-    assert fake.account.requests == 1
+    assert fake.account.requests <= 1, "it was sent again"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
