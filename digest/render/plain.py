@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
 from functools import lru_cache
 
@@ -51,22 +50,30 @@ def wrapped(text: object, indent: str = "", first: str | None = None) -> str:
 
 def _wrapped(text: str, indent: str, opening: str) -> str:
     lines: list[str] = []
-    for line in text.split("\n"):
-        if not line.strip():
+    for line in text.replace("\t", " ").split("\n"):
+        words = [word for word in line.split(" ") if word]
+        if not words:
             lines.append("")
             continue
-        lead = line[: len(line) - len(line.lstrip())]
-        hang = "  " if line.lstrip().startswith(("- ", "* ", "• ")) else ""
-        lines += textwrap.wrap(
-            line.strip(),
-            COLUMNS,
-            initial_indent=opening + lead,
-            subsequent_indent=indent + lead + hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lead = line[: len(line) - len(line.lstrip(" "))]
+        hang = "  " if words[0] in ("-", "*", "•") else ""
+        lines += _in_columns(words, opening + lead, indent + lead + hang)
         opening = indent
     return "\n".join(lines)
+
+
+def _in_columns(words: list[str], first: str, rest: str) -> list[str]:
+    """The words in lines as full as they can be; a word longer than a line has its own."""
+    lines: list[str] = []
+    line = first + words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) <= COLUMNS:
+            line += " " + word
+        else:
+            lines.append(line)
+            line = rest + word
+    lines.append(line)
+    return lines
 
 
 # Fixed sentences and reasons are wrapped in every letter anew: the same few again and again.
