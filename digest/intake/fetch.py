@@ -184,7 +184,11 @@ class Fetcher:
             named = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
             target = named.get("location") if response.status in (301, 302, 303, 307, 308) else None
             wants_body = target is None and response.status != 304
-            body = _body(response, named, url, limits) if wants_body else _drained(response)
+            if wants_body:
+                encoding = named.get("content-encoding", "identity")
+                body = unpacked_body(response.iter_stream(), encoding=encoding, url=url, limits=limits)
+            else:
+                body = _drained(response)
             return _Answer(response.status, named, body, target)
 
     def _headers(self, url: str, request: FeedRequest | None) -> list[tuple[bytes, bytes]]:
@@ -273,17 +277,13 @@ def _drained(response: httpcore.Response) -> bytes:
     return b""
 
 
-def _body(response: httpcore.Response, headers: dict[str, str], url: str, limits: FetchLimits) -> bytes:
-    encoding = headers.get("content-encoding", "identity")
-    return unpacked_body(response.iter_stream(), encoding=encoding, url=url, limits=limits)
-
-
 def unpacked_body(
     chunks: Iterable[bytes], *, encoding: str, url: str, limits: FetchLimits | None = None
 ) -> bytes:
-    """A body without its content-encoding, capped while it streams.
+    """The body in ``chunks`` as its content-encoding packs it, counted while it is unpacked.
 
-    Raises: FetchError (``too_large``, ``http``).
+    ``encoding``: ``identity | gzip | x-gzip | deflate``. A body that ends too early gives what came.
+    Raises: FetchError (``too_large``, ``truncated`` for damaged data, ``http`` for another encoding).
     """
     limits = limits or FetchLimits()
     encoding = encoding.strip().lower()
@@ -318,7 +318,7 @@ def _unpacked(unpack: zlib._Decompress, chunk: bytes, url: str) -> Iterator[byte
                 return
             yield piece
     except zlib.error as error:
-        raise FetchError("http", f"{url} sends damaged compressed data ({error})") from error
+        raise FetchError("truncated", f"{url} sends damaged compressed data ({error})") from error
 
 
 def _brief(error: Exception) -> str:

@@ -37,14 +37,20 @@ class GuardedBody:
     is_partial: bool = False
 
 
-def guard(body: bytes, *, content_type: str | None = None, max_bytes: int = MAX_BYTES) -> GuardedBody:
-    """The document in ``body``, safe for a parser.
+def guard(
+    body: bytes,
+    *,
+    content_type: str | None = None,
+    is_unpacked: bool = False,
+    max_bytes: int = MAX_BYTES,
+) -> GuardedBody:
+    """The document in ``body``, safe for a parser. ``is_unpacked``: a content-encoding was taken off already.
 
     Raises: FeedError ``not_a_feed | too_large | too_deep | entities | encoding | truncated``.
     """
     if len(body) > max_bytes:
         raise FeedError("too_large", f"the body has {len(body)} bytes, {max_bytes} are allowed")
-    body, is_cut = _unzipped(body, max_bytes)
+    body, is_cut = (body, False) if is_unpacked else _unzipped(body, max_bytes)
     _refuse_binary(body)
     text = _clean(decode(body, content_type=content_type))
     start = len(text) - len(text.lstrip())

@@ -30,7 +30,13 @@ def parse(
 
     Raises: FeedError with a kind of ``digest feed check``; twice gives the same.
     """
-    body = guard(raw.body, content_type=raw.headers.get("content-type"), max_bytes=max_bytes)
+    headers = raw.headers
+    body = guard(
+        raw.body,
+        content_type=headers.get("content-type"),
+        is_unpacked=headers.get("content-encoding", "identity").lower() not in ("identity", ""),
+        max_bytes=max_bytes,
+    )
     document = document_of(body)
     _refuse_apology(document)
     where = Where(

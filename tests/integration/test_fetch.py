@@ -15,7 +15,7 @@ from itertools import pairwise
 import pytest
 
 from digest.errors import FetchError
-from digest.intake.fetch import FeedRequest, Fetcher, FetchLimits, NotModified, group_of
+from digest.intake.fetch import FeedRequest, Fetcher, FetchLimits, NotModified, group_of, unpacked_body
 from digest.intake.network import is_public
 from digest.model import RawFeed
 
@@ -180,6 +180,19 @@ def test_a_truncated_gzip_gives_what_came(site: Site) -> None:
         raw = fetch.fetch(FeedRequest(f"{site.url}/"))
     assert isinstance(raw, RawFeed)
     assert raw.body.startswith(BODY)
+
+
+def test_damaged_data_is_said_to_be_damaged(site: Site) -> None:
+    site.pages["/"] = (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08\x00" + b"\xff" * 200)
+    with fetcher() as fetch:
+        assert kind_of(f"{site.url}/", fetch) == "truncated"
+
+
+def test_a_file_is_unpacked_as_a_body_is() -> None:
+    packed = gzip.compress(BODY)
+    assert unpacked_body([packed], encoding="gzip", url="x.gz") == BODY
+    with pytest.raises(FetchError, match="unpacks to more"):
+        unpacked_body([gzip.compress(b"\0" * 20_000_000)], encoding="GZIP", url="x.gz")
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,3 +140,44 @@ def test_an_attached_file_is_no_paper() -> None:
     (meeting,) = hostile("h83")["meetings"]
     assert meeting["documents"] == []
     assert meeting["url"] is None
+
+
+def test_a_gzip_inside_a_gzip_is_not_unpacked_twice() -> None:
+    inner = gzip.compress((HOSTILE / "h09_xml_stylesheet_pi.xml").read_bytes())
+    assert checked(gzip.compress(inner))["error"]["kind"] == "not_a_feed"
+    headers = {"content-type": "text/xml", "content-encoding": "gzip"}
+    raw = RawFeed(URL, URL, 200, headers, inner, AT)
+    found = check_document(raw, timezone="Europe/London", country="gb", as_of=AT)
+    assert found["error"]["kind"] == "not_a_feed"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["&#xD800;", "&#x110000;", "&#" + "9" * 5_000 + ";", "&#0;", "&#xFFFF;", "&bogus;", "&", "&nbsp;"],
+)
+def test_a_reference_to_no_character_costs_only_itself(reference: str) -> None:
+    title = f"Agenda published: Meeting of Monday, 12th October, 2026 6.30 pm, Cab{reference}inet"
+    body = f"<rss><channel><item><title>{title}</title><link>{URL}</link></item></channel></rss>"
+    (meeting,) = checked(body.encode())["meetings"]
+    assert meeting["committee"].startswith("Cab")
+    assert meeting["committee"].endswith("inet")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML" "x"><html xmlns="x"><body/></html>',
+        b"<!-- hello --><html><body>Sign in</body></html>",
+        b"<head><title>Wait</title></head>",
+        b"Service Unavailable",
+        b"\x89PNG\r\n\x1a\n",
+        b"PK\x03\x04",
+        b"\x00\x01\x02\x03" * 100,
+        b"<opml version='2.0'><body/></opml>",
+        b"<?xml version='1.0'?>",
+        b"<!-- never closed",
+        b"true",
+    ],
+)
+def test_what_else_servers_answer_is_no_feed(body: bytes) -> None:
+    assert checked(body)["error"]["kind"] == "not_a_feed"
