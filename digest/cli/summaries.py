@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
-from digest.errors import DigestError, SummaryError, UsageError
+from digest.errors import DigestError, NotFoundError, SummaryError, UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -69,7 +69,7 @@ def import_files(hall: Any, files: list[Path]) -> dict[str, Any]:
 
     def timezone_of(slug: str) -> str:
         if slug not in known:
-            raise LookupError(councils.unknown_council(slug, known))
+            raise NotFoundError(councils.unknown_council(slug, known))
         return known[slug].timezone
 
     result: dict[str, Any] = {"imported": 0, "unchanged": 0, "refused": []}
