@@ -17,6 +17,7 @@ from digest.intake.charset import decode
 from digest.intake.tags import walk
 
 MAX_BYTES = 10_000_000  # decoded; the largest real council feed seen is 2.5 MB
+MAX_OTHER_CHARS = 3_000_000  # of JSON and calendars, whose values take forty times their text in memory
 PROLOG_GARBAGE = 8_192  # how far a stray notice may push the document down
 
 XML_ROOTS = frozenset({"rss", "feed", "rdf"})
@@ -57,6 +58,8 @@ def guard(
     if start == len(text):
         raise FeedError("not_a_feed", "empty body: the address answered, but with nothing in it")
     head = text[start : start + 16].upper()
+    if head.startswith(("{", "[", "BEGIN:")) and len(text) > MAX_OTHER_CHARS:
+        raise FeedError("too_large", f"the body has more than {MAX_OTHER_CHARS} characters")
     if head.startswith(("{", "[")):
         return GuardedBody("json", text[start:], is_partial=is_cut)
     if head.startswith("BEGIN:VCALENDAR"):

@@ -17,6 +17,7 @@ from digest.intake.guard import GuardedBody
 from digest.intake.items import MAX_FIELD, Document, Item, ItemLink
 from digest.intake.titles import plain
 
+MAX_CHARS = 3_000_000  # feedparser takes a second for a million
 _PERSON = re.compile(
     r"(<(?:[A-Za-z0-9]{1,20}:)?(?:author|creator|managingeditor|webmaster|contributor|publisher|email|name|owner)\b[^<>]{0,500}>)"
     r"[^<]{200,}",
@@ -26,6 +27,8 @@ _PERSON = re.compile(
 
 def document_of(body: GuardedBody) -> Document:
     """The document as far as it can be made out. Raises: FeedError ``invalid_body``."""
+    if len(body.text) > MAX_CHARS:
+        raise FeedError("too_large", f"the feed is not well-formed, and longer than {MAX_CHARS} characters")
     # No base address: joining would silently mend links that are to be dropped (line ends inside).
     headers = {"content-type": "application/xml; charset=utf-8"}
     try:

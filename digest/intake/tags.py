@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html.entities import html5
+from itertools import islice
 
 from digest.errors import FeedError
 
 MAX_TAGS = 150_000
+MAX_REFERENCES = 200_000
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 64  # of one tag; feedparser's cost grows with their square
 MAX_TAG_CHARS = 65_536
@@ -170,7 +172,9 @@ def _slimmed(text: str) -> str:
 
 # What a strict parser stops at: HTML's named characters, a bare "&", references to what is no character.
 _BAD_REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{2,4}|#x[0-9A-Fa-f]{2,3});)")
-_REFERENCE = re.compile(r"&(?:#([0-9]{1,400000})|#[xX]([0-9A-Fa-f]{1,400000})|([A-Za-z][A-Za-z0-9]{1,31}));?")
+_REFERENCE = re.compile(
+    r"&(?!(?:amp|lt|gt|quot|apos);)(?:#([0-9]{1,400000})|#[xX]([0-9A-Fa-f]{1,400000})|([A-Za-z][A-Za-z0-9]{1,31}));?"
+)
 _KEPT = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
@@ -194,6 +198,9 @@ _AMPERSAND = re.compile(r"&(?!#?[A-Za-z0-9]{1,8};)")
 
 
 def _mended_piece(text: str) -> str:
+    found = islice(_REFERENCE.finditer(text), MAX_REFERENCES + 1)
+    if text.count("&") > MAX_REFERENCES and sum(1 for _ in found) > MAX_REFERENCES:
+        raise FeedError("too_large", f"the feed has more than {MAX_REFERENCES} characters to be mended")
     text = _REFERENCE.sub(_mend_one, text)
     return _AMPERSAND.sub("&amp;", text)
 

@@ -66,6 +66,8 @@ def read(document: Document, where: Where) -> Reading:
         or "moderngov" in document.text[:500].lower()
     )
     for event in events[:MAX_EVENTS]:
+        if len(parts) >= MAX_EVENTS:
+            break
         found = _meetings(event, moved, where, is_meetings=is_meetings or len(events) == 1)
         parts += [f for f in found if isinstance(f, Part)]
         others += [f for f in found if isinstance(f, NotMeeting)]
