@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -30,6 +31,12 @@ _PARTS = {
     "decided": "decided", "correction": "decided", "withdrawal": "withdrawal", "changed": "changed",
     "cancelled": "changed", "postponed": "changed", "papers": "papers", "coming_up": "coming_up",
 }  # fmt: skip
+# All of an entry that its fragment says. Not: the log lines it stands for, and why this reader has it.
+SAID_FIELDS = (
+    *("item", "version", "place", "line_kind", "council", "meeting", "summary"),
+    *("missing_language", "since", "before", "why", "is_new"),
+)
+_SAID = attrgetter(*SAID_FIELDS)
 # Kept out of previews, so that the letter's first words do not follow the preheader into the inbox list.
 FILLER = Markup("&#847;&zwnj;&nbsp;" * 40)  # noqa: S704 - constant
 
@@ -113,7 +120,7 @@ class _Letter:
 
     def entry(self, entry: Entry, detail: Detail) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
-        key = (entry, detail, self.language.code, self.year)
+        key = (_SAID(entry), detail, bool(entry.reasons), self.language.code, self.year)
         kept = self.skeleton.fragments.get(key)
         if kept is None:
             view = item_view(

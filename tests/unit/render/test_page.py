@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from digest.model import Detail, Edition, Entry, Folded, Format, Page, Place, Profile, Reason
 from digest.render.budget import MAX_BYTES
-from digest.render.page import render_page
+from digest.render.page import SAID_FIELDS, render_page
+from digest.render.skeleton import compile_skeleton
 from digest.render.tags import size_after
 from tests.unit.render.builders import (
+    PUBLICATION,
     STOCKPORT,
     TREFYBONT,
     cancelled,
@@ -27,6 +29,7 @@ from tests.unit.render.builders import (
     moved,
     papers,
     skeleton,
+    sources,
     whole_edition,
     withdrawn,
 )
@@ -158,6 +161,19 @@ def test_reasons_of_one_reader_never_reach_another() -> None:
     theirs = letter(decided(reasons=(Reason("council", "Stockport"),)))
     assert "my private word" in mine.text
     assert "my private word" not in theirs.text + (theirs.html or "")
+
+
+def test_a_remembered_fragment_depends_on_all_that_it_says() -> None:
+    """A new field of Entry must be decided on: said (then part of the key) or not."""
+    assert {f.name for f in fields(Entry)} - set(SAID_FIELDS) == {"seqs", "also", "reasons", "detail"}
+
+
+def test_readers_with_other_reasons_share_the_fragment() -> None:
+    own = compile_skeleton(sources(), PUBLICATION)
+    render_page(edition(decided(reasons=(Reason("keyword", "one"),))), own)
+    before = own.fragments.weight
+    render_page(edition(decided(reasons=(Reason("keyword", "other"),), seqs=(7,))), own)
+    assert own.fragments.weight - before < 200
 
 
 def test_the_same_edition_gives_the_same_page() -> None:
