@@ -7,7 +7,7 @@ both councils is told once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from digest.intake.dates import zone
 from digest.model import Meeting, MeetingStatus, Sighting, Webcast, name_key
@@ -60,6 +60,29 @@ def meeting_of(webcast: Webcast, meetings: Iterable[Meeting]) -> Meeting | None:
     ]
     exact = [m for m in same if m.starts_at == webcast.starts_at] if webcast.starts_at else []
     found = exact or same
+    return found[0] if len(found) == 1 else None
+
+
+def earlier_self(
+    sighting: Sighting, meetings: Iterable[Meeting], *, told: frozenset[str], now: datetime
+) -> Meeting | None:
+    """The meeting that a sighting without a platform's id has moved from, where there is no doubt.
+
+    The same page and committee, still ahead, and under a key that the feed no longer tells (``told``: keys
+    of all its sightings): then the page was edited. A page used again after its meeting is a new one.
+    """
+    if sighting.external_id is not None or sighting.url is None or sighting.starts_on is None:
+        return None
+    today = now.date()
+    found = [
+        m
+        for m in meetings
+        if m.url == sighting.url
+        and m.key not in told
+        and name_key(sighting.committee) in {name_key(m.committee), *m.committee_keys}
+        and (day := day_of(m)) is not None
+        and day >= today
+    ]
     return found[0] if len(found) == 1 else None
 
 

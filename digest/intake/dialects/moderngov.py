@@ -157,7 +157,7 @@ def _meeting(item: Item, title: str, guid: str | None, link: str | None, where: 
     committee = understood.committee
     sighting = Sighting(
         committee=committee,
-        title=f"{committee} - {understood.when_text}" if when else committee,
+        title=" - ".join(t for t in (committee, understood.when_text) if t) or title,
         starts_at=starts_at,
         starts_on=starts_on,
         status=understood.status or MeetingStatus.SCHEDULED,
@@ -167,10 +167,15 @@ def _meeting(item: Item, title: str, guid: str | None, link: str | None, where: 
         committee_id=f"{host_of(link)}:CId:{committee_id}" if committee_id else None,
         published_at=said,
         events=(understood.event,) if understood.event else (),
-        doubts=when.doubts if when else ("no date is given",),
+        doubts=_doubts(committee, when),
     )
     identity = external_id or identity_of(name_key(committee), starts_on, starts_at, link or guid)
     return Part(sighting, identity, understood.status)
+
+
+def _doubts(committee: str, when: When | None) -> tuple[str, ...]:
+    found = when.doubts if when else ("no date is given",)
+    return found if committee else (*found, "no committee is named")
 
 
 class Understood:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from digest.errors import FeedError
 from digest.intake.child import ParserPool
 from digest.intake.parse import parse
+from digest.model import ParsedFeed, RawFeed
 from tests.unit.intake.feeds import AT, raw, titled
 
 HERE: dict[str, Any] = {"timezone": "Europe/London", "country": "gb", "as_of": AT}
@@ -122,3 +124,21 @@ def test_a_bomb_costs_little_and_the_next_feed_is_read(pool: ParserPool, name: s
     else:
         assert len(found.sightings) + len(found.not_meetings) <= 2_500
     assert pool.parse(GOOD, **HERE).sightings
+
+
+def test_the_whole_hostile_corpus_among_good_feeds_leaves_them_whole(shared: Path) -> None:
+    """One feed that is a bomb never stops the others."""
+    bombs = [raw(path.read_bytes()) for path in sorted((shared / "feeds/hostile").glob("h*"))]
+    mixed = [feed for bomb in bombs for feed in (bomb, GOOD)]
+
+    with ParserPool(2) as pool, ThreadPoolExecutor(4) as threads:
+
+        def outcome(feed: RawFeed) -> ParsedFeed | str:
+            try:
+                return pool.parse(feed, **HERE)
+            except FeedError as error:
+                return error.kind
+
+        outcomes = list(threads.map(outcome, mixed))
+    assert outcomes[1::2] == [parse(GOOD, **HERE)] * len(bombs)
+    assert len(bombs) > 50

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.intake.decide import Change, ChangeKind, decide, meeting_key
-from digest.intake.kinship import are_joint, council_of, meeting_of
+from digest.intake.kinship import are_joint, council_of, earlier_self, meeting_of
 from digest.model import Document, DocumentKind, LineKind, Meeting, MeetingStatus, Sighting, Webcast, name_key
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -253,3 +253,26 @@ def test_a_webcast_finds_the_only_meeting_of_that_body_on_that_day() -> None:
 def test_a_webcast_that_fits_two_meetings_is_tied_to_none() -> None:
     unsure = replace(WEBCAST, starts_at=None)
     assert meeting_of(unsure, [KNOWN, replace(KNOWN, key="z", starts_at=START + timedelta(hours=2))]) is None
+
+
+PAGE = replace(told(PLAIN).meeting, url="https://anytown.gov.uk/full-council", id=9)
+EDITED = replace(PLAIN, url=PAGE.url, starts_at=START + timedelta(days=7), starts_on=date(2026, 12, 16))
+
+
+def test_a_page_edited_to_another_day_is_the_same_meeting_moved() -> None:
+    moved_from = earlier_self(EDITED, [PAGE], told=frozenset(), now=NOW)
+    assert moved_from == PAGE
+    change = told(replace(EDITED, published_at=SAID + timedelta(days=1)), moved_from)
+    assert (change.kind, change.meeting.key) == (ChangeKind.TIME_CHANGED, PAGE.key)
+
+
+def test_a_page_used_again_after_its_meeting_is_a_new_one() -> None:
+    assert earlier_self(EDITED, [PAGE], told=frozenset(), now=START + timedelta(days=2)) is None
+
+
+def test_a_meeting_that_the_feed_still_tells_has_not_moved() -> None:
+    assert earlier_self(EDITED, [PAGE], told=frozenset({PAGE.key}), now=NOW) is None
+
+
+def test_a_page_that_carries_two_meetings_moves_neither() -> None:
+    assert earlier_self(EDITED, [PAGE, replace(PAGE, key="other")], told=frozenset(), now=NOW) is None

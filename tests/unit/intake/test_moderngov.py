@@ -125,6 +125,12 @@ def test_a_meeting_whose_date_is_not_told_is_kept_without_one() -> None:
     assert meeting["doubts"]
 
 
+def test_a_meeting_without_a_committee_is_kept_with_a_doubt() -> None:
+    (meeting,) = checked(titled([f"Agenda published: Meeting of {WHEN}"]))["meetings"]
+    assert (meeting["committee"], meeting["title"]) == (None, WHEN)
+    assert meeting["doubts"] == ["no committee is named"]
+
+
 def test_two_meetings_of_one_committee_on_one_day_stay_two() -> None:
     titles = [f"Agenda published: Meeting of {WHEN}, Licensing Sub-Committee"] * 2
     assert len(checked(titled(titles))["meetings"]) == 2
