@@ -71,7 +71,7 @@ def test_a_notice_says_what_it_is_about(kind: RunKind, subject: str, says: str) 
 @pytest.mark.parametrize("kind", [RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.ADDRESS])
 def test_the_button_is_the_readers_own_action(kind: RunKind) -> None:
     page = notice(kind)
-    assert re.search(r'<a class="button" href="-dgAction-"', page.html or "")
+    assert re.search(r'<td[^>]*class="button gutter".*?<a href="-dgAction-"', page.html or "", re.DOTALL)
     assert "-dgAction-" in page.text
 
 
