@@ -49,7 +49,7 @@ def place_counts(edition: Edition) -> dict[Place, int]:
 def opening_line(edition: Edition, language: Language) -> str:
     """One sentence that says what is inside, and from whom."""
     counts = place_counts(edition)
-    councils = council_names(edition.councils, language)
+    councils = council_names(_speaking(edition) or edition.councils, language)
     if edition.is_quiet and not counts:
         return language("A quiet time at %(councils)s: nothing new to tell you.", councils=councils)
     if not counts:
@@ -60,6 +60,13 @@ def opening_line(edition: Edition, language: Language) -> str:
             "A quiet time at %(councils)s: nothing new, but %(what)s.", councils=councils, what=phrases
         )
     return language("Inside: %(what)s, from %(councils)s.", what=phrases, councils=councils)
+
+
+def _speaking(edition: Edition) -> tuple[Council, ...]:
+    """The councils that the letter has something of, in its order."""
+    spoken = {entry.council.slug: entry.council for entry in edition.entries}
+    spoken |= {line.council.slug: line.council for line in edition.folded if line.council.slug not in spoken}
+    return tuple(spoken.values())
 
 
 def quiet_sentences(edition: Edition, language: Language) -> tuple[str, ...]:
@@ -113,7 +120,10 @@ def reason_sentence(reasons: Sequence[Reason], language: Language) -> str:
     if len(reasons) == 1 and reasons[0].kind == "council":
         # The council's name stands right above: saying it again with each item would be noise.
         return language("Here because you follow this council.")
-    phrases = [_phrase(reason, language) for reason in reasons[:MAX_NAMES]]
+    kinds: dict[str, list[str]] = {}
+    for reason in reasons[:MAX_NAMES]:
+        kinds.setdefault(reason.kind, []).append(named(reason.value))
+    phrases = [_phrase(kind, values, language) for kind, values in kinds.items()]
     return language("Here because %(reasons)s.", reasons=language.joined(phrases)) if phrases else ""
 
 
@@ -191,13 +201,14 @@ def _rest(n: int, language: Language) -> tuple[str, ...]:
     )
 
 
-def _phrase(reason: Reason, language: Language) -> str:
-    value = named(reason.value)
+def _phrase(kind: str, values: list[str], language: Language) -> str:
+    if kind == "keyword":
+        values = [f"“{value}”" for value in values]
     phrases: Mapping[str, str] = {
         "council": message("you follow %(value)s"),
         "committee": message("you follow %(value)s"),
         "topic": message("it is about %(value)s"),
-        "keyword": message("it mentions “%(value)s”"),
+        "keyword": message("it mentions %(value)s"),
         "ward": message("it names %(value)s ward"),
     }
-    return language(phrases.get(reason.kind, message("it matches %(value)s")), value=value)
+    return language(phrases.get(kind, message("it matches %(value)s")), value=language.joined(values))

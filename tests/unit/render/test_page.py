@@ -156,6 +156,17 @@ def test_every_layout_table_is_presentational() -> None:
     assert all('role="presentation"' in table for table in re.findall(r"<table\b[^>]*>", html))
 
 
+def test_reasons_of_one_kind_are_said_together() -> None:
+    reasons = (Reason("keyword", "bus"), Reason("keyword", "school"), Reason("council", "Stockport"))
+    text = re.sub(r"\s+", " ", letter(decided(reasons=reasons)).text)
+    assert "Here because it mentions “bus” and “school” and you follow Stockport." in text
+
+
+def test_the_opening_names_the_councils_that_have_something_to_say() -> None:
+    text = letter(decided(), councils=(STOCKPORT, TREFYBONT)).text
+    assert "Inside: what one meeting decided, from Stockport." in text
+
+
 def test_reasons_of_one_reader_never_reach_another() -> None:
     mine = letter(decided(reasons=(Reason("keyword", "my private word"),)))
     theirs = letter(decided(reasons=(Reason("council", "Stockport"),)))
