@@ -114,7 +114,8 @@ def _new(
         timezone=timezone,
         said_at=_said(sighting, now),
     )
-    is_news = not _is_over(meeting, now) and (meeting.starts_at or meeting.starts_on) is not None
+    is_understood = bool(meeting.committee) and (meeting.starts_at or meeting.starts_on) is not None
+    is_news = is_understood and not _is_over(meeting, now)
     line = LineKind.MEETING_NEW if is_news and meeting.status not in _OFF else None
     return Change(ChangeKind.NEW, meeting, None, line)
 

@@ -12,6 +12,7 @@ from html.entities import html5
 from itertools import islice
 
 from digest.errors import FeedError
+from digest.intake.dates import published
 
 MAX_TAGS = 150_000
 MAX_REFERENCES = 200_000
@@ -36,12 +37,13 @@ _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 class _Walk:
     """Where the walk stands: open elements, and the end of the last complete item."""
 
-    __slots__ = ("items", "last_end", "parents", "stack", "tags")
+    __slots__ = ("first_start", "items", "last_end", "parents", "stack", "tags")
 
     def __init__(self) -> None:
         self.stack: list[str] = []
         self.tags = 0
         self.items = 0
+        self.first_start = 0
         self.last_end = 0
         self.parents: tuple[str, ...] = ()
 
@@ -51,10 +53,13 @@ def walk(text: str, at: int, root: str) -> Walked:
 
     Raises: FeedError ``too_large``, ``too_deep``, or ``truncated`` when not one item is complete.
     """
-    state = _Walk()
+    state, is_cut = _Walk(), False
     end = _walk_tags(text, at, root, state)
+    if end is None and state.items >= MAX_ITEMS and (tail := _newest_last(text, state.first_start)):
+        text, at, state, is_cut = text[at : state.first_start] + text[tail:], 0, _Walk(), True
+        end = _walk_tags(text, at, root, state)
     if end is not None:
-        return Walked(_DECLARATION + _mended(_slimmed(text[at:end])), is_cut=False)
+        return Walked(_DECLARATION + _mended(_slimmed(text[at:end])), is_cut)
     if not state.last_end:
         raise FeedError("truncated", "the feed ends before its first item does")
     closing = "".join(f"</{name}>" for name in reversed(state.parents))
@@ -86,7 +91,7 @@ def _walk_tags(text: str, at: int, root: str, state: _Walk) -> int | None:
         if is_end:
             if _close(name, at, state) and name == root and not state.stack:
                 return at
-        elif not _open(name, inside, state):
+        elif not _open(name, inside, state, match.start()):
             return None
         elif not state.stack:
             return at  # the root is an empty element
@@ -109,7 +114,7 @@ def _after_odd_tag(text: str, at: int) -> int:
     return at + 1
 
 
-def _open(name: str, inside: str, state: _Walk) -> bool:
+def _open(name: str, inside: str, state: _Walk, at: int) -> bool:
     """False where the item cap is reached."""
     if len(inside) > 200:
         _check_attributes(name, inside, is_root=not state.stack)
@@ -120,6 +125,7 @@ def _open(name: str, inside: str, state: _Walk) -> bool:
         state.items += 1
         if not state.parents:
             state.parents = tuple(state.stack)
+            state.first_start = at
     if inside.endswith("/"):
         return True
     state.stack.append(name)
@@ -154,6 +160,28 @@ def _close(name: str, at: int, state: _Walk) -> bool:
     if len(stack) == len(state.parents) and name.rpartition(":")[2] in ("item", "entry"):
         state.last_end = at
     return True
+
+
+_DATED = re.compile(r"<(?:pubDate|published|updated|dc:date)>([^<]{6,60})<")
+_LOOKED_AT = 20_000  # characters at either end of a long feed that are searched for a date
+
+
+def _newest_last(text: str, first: int) -> int | None:
+    """Where the last ``MAX_ITEMS`` items begin, of a feed that lists its oldest first; else None."""
+    early = _DATED.search(text, first, first + _LOOKED_AT)
+    late = list(_DATED.finditer(text, max(first, len(text) - _LOOKED_AT)))
+    if early is None or not late:
+        return None
+    dates = [published(m[1], timezone="UTC", country="gb") for m in (early, late[-1])]
+    if dates[0] is None or dates[1] is None or dates[0] >= dates[1]:
+        return None
+    opening = "<entry" if text.startswith("<entry", first) else "<item"
+    at = len(text)
+    for _ in range(MAX_ITEMS):
+        at = text.rfind(opening, first, at)
+        if at < 0:
+            return None
+    return at
 
 
 _XMLNS = re.compile(r"""\sxmlns:([\w.-]{1,100})\s{0,3}=\s{0,3}(?:"[^"<]{0,2000}"|'[^'<]{0,2000}')""")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,16 @@ def test_more_items_than_allowed_are_cut_and_said() -> None:
     )
     assert len(found["not_meetings"]) == 2_500
     assert found["is_partial"] is True
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_of_too_many_items_the_newest_stay(newest_first: bool) -> None:
+    numbers = range(2_600, 0, -1) if newest_first else range(1, 2_601)
+    day = datetime(2018, 1, 1, tzinfo=UTC)
+    body = rss(*({"title": f"n{n}", "pubDate": format_datetime(day + timedelta(days=n))} for n in numbers))
+    guarded = guard(body.encode())
+    assert guarded.is_partial
+    assert {i.title for i in document_of(guarded).items} == {f"n{n}" for n in range(101, 2_601)}
 
 
 @given(st.binary(max_size=400))
