@@ -1,0 +1,299 @@
+"""The database itself: its schema, who holds it, and a log whose order is the order of commits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from digest.errors import DatabaseBusyError, SchemaError, StoreError
+from digest.model import Council, LineKind, Meeting, MeetingStatus
+from digest.store import councils, meetings, publications
+from digest.store.database import HEAD, LOCK_LOG, Database
+from digest.store.publications import NewLine
+
+NOW = datetime(2025, 9, 4, 9, 0, tzinfo=UTC)
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+# --- schema -------------------------------------------------------------------------------------------
+
+
+def with_version(database: Database, version: str) -> Database:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    return Database(database.url)
+
+
+def test_an_older_schema_is_said_with_the_command_that_mends_it(database: Database) -> None:
+    older = with_version(database, "0000")
+    message = rf"has schema 0000, this program needs {HEAD}: run `digest db upgrade`"
+    with pytest.raises(SchemaError, match=message), older.read():
+        pass
+    with pytest.raises(SchemaError, match=message), older.write():
+        pass
+    older.close()
+
+
+def test_a_newer_schema_is_said_and_never_touched(database: Database) -> None:
+    newer = with_version(database, "9999")
+    message = rf"has schema 9999, this program knows {HEAD}: install a newer one"
+    with pytest.raises(SchemaError, match=message), newer.read():
+        pass
+    with pytest.raises(SchemaError, match=message):
+        newer.upgrade()
+    assert newer.version() == "9999"
+    newer.close()
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+    database.upgrade()
+    database.upgrade()
+    with database.read() as connection:
+        assert [one.slug for one in councils.all_councils(connection)] == ["aber"]
+    assert database.check() == ()
+
+
+def test_a_database_without_tables_is_said_with_the_command_that_makes_them(tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    with pytest.raises(SchemaError, match="has no tables yet: run `digest db upgrade`"), empty.read():
+        pass
+    empty.close()
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "letter.db"
+    path.write_text("Dear reader, " * 1000)
+    wrong = Database(f"sqlite:///{path}")
+    for what in (wrong.upgrade, wrong.require_current, wrong.check):
+        with pytest.raises(StoreError, match="is not a database"):
+            what()
+    assert path.read_text().startswith("Dear reader")
+    wrong.close()
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    nowhere = Database(f"sqlite:///{tmp_path / 'gone' / 'digest.db'}")
+    with pytest.raises(StoreError, match="does its folder exist"):
+        nowhere.upgrade()
+    nowhere.close()
+
+
+def test_another_kind_of_database_is_said() -> None:
+    with pytest.raises(StoreError, match="neither sqlite:///file nor postgresql://"):
+        Database("mysql://localhost/digest")
+
+
+def test_a_server_that_does_not_answer_is_said_without_the_password() -> None:
+    away = Database("postgresql://ann:s3cret@127.0.0.1:9/digest")
+    with pytest.raises(StoreError) as refused:
+        away.version()
+    assert "127.0.0.1" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+    away.close()
+
+
+# --- who holds it ------------------------------------------------------------------------------------------
+
+
+def impatient(url: str) -> Database:
+    """A database whose one connection waits 50 ms for a lock, not 30 s."""
+    database = Database(url)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    return database
+
+
+def test_a_database_held_too_long_is_said_and_nothing_is_changed(sqlite_url: str) -> None:
+    holder, waiter = Database(sqlite_url), impatient(sqlite_url)
+    with holder.write():
+        with pytest.raises(DatabaseBusyError, match="held by another process for too long: try again"):
+            add_a_council(waiter)
+        with waiter.read() as connection:
+            assert councils.all_councils(connection) == ()
+    add_a_council(waiter)
+    with holder.read() as connection:
+        assert len(councils.all_councils(connection)) == 1
+    holder.close()
+    waiter.close()
+
+
+def add_a_council(database: Database) -> None:
+    with database.write() as connection:
+        councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+
+
+def add_then_fail(connection: Connection) -> None:
+    councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+    raise ZeroDivisionError
+
+
+def test_an_error_inside_a_write_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        add_then_fail(connection)
+    with database.read() as connection:
+        assert councils.all_councils(connection) == ()
+
+
+COUNTER = """
+import sys
+from datetime import datetime, UTC
+from digest.model import Council
+from digest.store import councils
+from digest.store.database import Database
+database = Database(sys.argv[1])
+for i in range(40):
+    with database.write(durable=i % 2 == 0) as connection:
+        councils.add_council(connection, Council(f"{sys.argv[2]}-{i}", "Name"), now=datetime.now(UTC))
+    with database.read() as connection:
+        assert f"{sys.argv[2]}-{i}" in {one.slug for one in councils.all_councils(connection)}
+database.close()
+"""
+
+
+def test_two_processes_write_and_read_one_database_side_by_side(database_url: str) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", COUNTER, database_url, name],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("left", "right")
+    ]
+    said = [process.communicate(timeout=120)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    database = Database(database_url)
+    with database.read() as connection:
+        assert len(councils.all_councils(connection)) == 80
+    assert database.check() == ()
+    database.close()
+
+
+# --- the log ------------------------------------------------------------------------------------------------
+
+
+def line_for(number: int) -> NewLine:
+    meeting = Meeting(
+        id=1,
+        key="one",
+        council="aber",
+        committee="Planning",
+        title="Planning",
+        starts_at=NOW,
+        starts_on=NOW.date(),
+        status=MeetingStatus.SCHEDULED,
+        url=None,
+    )
+    return NewLine(LineKind.MEETING_NEW, f"meeting:{number}", 1, 1, meeting)
+
+
+def with_a_meeting(database: Database) -> None:
+    with database.write() as connection:
+        councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+        facts = meetings.MeetingFacts(
+            key="one",
+            council="aber",
+            committee="Planning",
+            title="Planning",
+            starts_at=NOW,
+            starts_on=NOW.date(),
+            status=MeetingStatus.SCHEDULED,
+            url=None,
+            url_key=None,
+            venue=None,
+            video_url=None,
+            documents=(),
+        )
+        meetings.save_meeting(connection, facts, now=NOW)
+
+
+def seqs(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.execute(text("SELECT seq FROM publication ORDER BY seq")).scalars())
+
+
+def test_whoever_sees_a_line_sees_every_line_before_it(database: Database) -> None:
+    with_a_meeting(database)
+    failed: list[BaseException] = []
+
+    def write(first: int) -> None:
+        own = Database(database.url)
+        try:
+            for number in range(first, first + 25):
+                with own.write(lock=LOCK_LOG) as connection:
+                    publications.append_line(connection, line_for(number), now=NOW)
+        except BaseException as error:  # noqa: BLE001 - told to the test, which runs in another thread
+            failed.append(error)
+        finally:
+            own.close()
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in (0, 100)]
+    for writer in writers:
+        writer.start()
+    seen = []
+    while any(writer.is_alive() for writer in writers):
+        seen.append(seqs(database))
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    final = seqs(database)
+    assert len(final) == 50
+    assert all(view == final[: len(view)] for view in seen)
+
+
+def test_a_second_writer_waits_for_the_first_and_gets_the_later_number(database: Database) -> None:
+    with_a_meeting(database)
+    order: list[tuple[str, int]] = []
+    is_begun = threading.Event()
+
+    def second() -> None:
+        own = Database(database.url)
+        is_begun.set()
+        with own.write(lock=LOCK_LOG) as connection:
+            order.append(("second", publications.append_line(connection, line_for(2), now=NOW)))
+        own.close()
+
+    thread = threading.Thread(target=second)
+    with database.write(lock=LOCK_LOG) as connection:
+        thread.start()
+        is_begun.wait()
+        thread.join(timeout=0.1)
+        order.append(("first", publications.append_line(connection, line_for(1), now=NOW)))
+    thread.join()
+    assert [name for name, _ in order] == ["first", "second"]
+    assert order[0][1] < order[1][1]
+
+
+def append_then_fail(connection: Connection) -> None:
+    publications.append_line(connection, line_for(2), now=NOW)
+    raise ZeroDivisionError
+
+
+def test_a_line_that_was_rolled_back_leaves_no_number_to_be_used_twice(database: Database) -> None:
+    with_a_meeting(database)
+    with database.write(lock=LOCK_LOG) as connection:
+        first = publications.append_line(connection, line_for(1), now=NOW)
+    with pytest.raises(ZeroDivisionError), database.write(lock=LOCK_LOG) as connection:
+        append_then_fail(connection)
+    with database.write(lock=LOCK_LOG) as connection:
+        third = publications.append_line(connection, line_for(3), now=NOW)
+    assert third > first
+    assert seqs(database) == [first, third]
+
+
+def test_the_number_of_a_deleted_newest_line_is_never_used_again(database: Database) -> None:
+    with_a_meeting(database)
+    with database.write(lock=LOCK_LOG) as connection:
+        first = publications.append_line(connection, line_for(1), now=NOW)
+    with database.write(lock=LOCK_LOG) as connection:
+        connection.execute(text("DELETE FROM publication"))
+    with database.write(lock=LOCK_LOG) as connection:
+        assert publications.append_line(connection, line_for(2), now=NOW) > first
