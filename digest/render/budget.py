@@ -13,7 +13,9 @@ from digest.render.fragment import Fragment
 
 MAX_BYTES = 80_000
 FIRST_FEW = 3  # entries that are worth more as text than the last meetings are as lines
-BRIEF_BYTES = 7_000  # of a fragment that is brief
+BRIEF_BYTES = (
+    12_000  # of a fragment that is brief: lead, four points, decisions, six papers with long addresses
+)
 FOLD_LINE_BYTES = 3_000  # what one "and 4 more" line costs at most
 _RANK = {Detail.HEADLINE: 0, Detail.BRIEF: 1, Detail.FULL: 2}
 _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
