@@ -12,12 +12,17 @@ _BODY = re.compile(
     r"|cyngor|pwyllgor|is-bwyllgor|bwrdd|fforwm|cabined|gweithgor|συμβούλιο|επιτροπή|rat|ausschuss|conseil|consejo)\b",
     re.IGNORECASE,
 )
+# Names that no fair or newsletter has, whatever else the title says ("Jobs and Skills Committee").
+_FORMAL = re.compile(
+    r"\b(?:committee|sub-?committee|commission|panel|cabinet|working\s(?:group|party)|pwyllgor|is-bwyllgor|επιτροπή)\b",
+    re.IGNORECASE,
+)
 _MEETING = re.compile(
     r"\b(?:meetings?|agendas?|minutes|agm|summons|cyfarfod|rhaglen|cofnodion|συνεδρίαση)\b", re.IGNORECASE
 )
 _COMMUNITY = re.compile(
     r"\b(?:christmas|switch-?on|fireworks?|festival|fair|fete|market|carnival|concert|parade|remembrance|breakfast|bonfire"
-    r"|road\sclosures?|bin|recycl\w+|vacanc\w+|jobs?|recruitment|consultation|survey|volunteers?|holiday|bank\sholiday)\b",
+    r"|news|newsletter|bulletin|statement|precept|council\stax|road\sclosures?|bin|recycl\w+|vacanc\w+|jobs?|recruitment|consultation|survey|volunteers?|holiday|bank\sholiday)\b",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
@@ -60,6 +65,8 @@ def names_a_body(text: str) -> bool:
 
 def is_about_a_meeting(text: str) -> bool:
     """True where a title speaks of a meeting or its papers and not of a fair."""
+    if _FORMAL.search(text):
+        return True
     return bool((_BODY.search(text) or _MEETING.search(text)) and not _COMMUNITY.search(text))
 
 

@@ -8,9 +8,10 @@ or names no body is kept as seen, with the reason.
 from __future__ import annotations
 
 import re
-from datetime import time
+from dataclasses import replace
+from datetime import date, time
 
-from digest.intake.dates import When, find_when, published
+from digest.intake.dates import When, find_time, find_when, published
 from digest.intake.items import Document, Item, Where
 from digest.intake.links import clean_link
 from digest.intake.names import bare, is_a_name, is_about_a_meeting, names_a_body
@@ -20,6 +21,8 @@ from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
 
 _MINUTES = re.compile(r"(?:draft\s|approved\s|unconfirmed\s)?(?:minutes|cofnodion)\b", re.IGNORECASE)
+_TIME_LABEL = re.compile(r"\b(?:start(?:ing)?\s)?time\s?:\s?(.{3,20})", re.IGNORECASE)
+_PLACE_LABEL = re.compile(r"\b(?:venue|location|place)\s?:\s?([^.;:|]{3,100})(?=[.;|]|$)", re.IGNORECASE)
 _START_FIELDS = ("startdate", "dtstart", "start", "starts", "eventdate", "event-date", "start-date")
 _STATUS = {
     "confirmed": MeetingStatus.SCHEDULED, "scheduled": MeetingStatus.SCHEDULED,
@@ -49,10 +52,9 @@ def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
     if (kind := plain(item.field("type"))) and not is_about_a_meeting(kind):
         return NotMeeting(guid, title, f"{kind.lower()}_event")
     said = published(item.updated or item.published, timezone=where.timezone, country=where.country)
-    near = where.near(said)
     event = next((when for name in _START_FIELDS if (when := _event(item.field(name), where))), None)
-    in_title = find_when(title, country=where.country, near=near)
-    when = event or in_title or find_when(text, country=where.country, near=near)
+    in_title = find_when(title, country=where.country, near=where.near(said))
+    when = event or _completed(in_title, text, where, where.near(said))
     if when is None:
         return NotMeeting(guid, title, "unrecognised: no date of a meeting in title or text")
     before, after = (title[: in_title.start], title[in_title.end :]) if in_title else (title, "")
@@ -66,6 +68,17 @@ def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
         _identity(item, guid, committee, when),
         given or status or _told_in(text) or (MeetingStatus.HELD if _MINUTES.match(title) else None),
     )
+
+
+def _completed(in_title: When | None, text: str, where: Where, near: date) -> When | None:
+    """The date of the title with the time that the text gives it; without one, the date of the text."""
+    in_text = find_when(text, country=where.country, near=near)
+    if in_title is None or in_title.time is not None:
+        return in_title or in_text
+    labelled = _TIME_LABEL.search(text)
+    if in_text is not None and in_text.day == in_title.day and in_text.time is not None:
+        return replace(in_title, time=in_text.time)
+    return replace(in_title, time=find_time(labelled[1])) if labelled else in_title
 
 
 def _told_in(text: str) -> MeetingStatus | None:
@@ -97,11 +110,17 @@ def _sighting(item: Item, title: str, committee: str, when: When, guid: str | No
         url=clean_link(item.link, base=where.url, hosts=where.hosts),
         guid=guid,
         documents=papers(item, where),
-        venue=plain(item.field("location")) or None,
+        venue=plain(item.field("location")) or _place(plain(item.content or item.summary, limit=2_000)),
         published_at=said,
         doubts=when.doubts,
         says_status=True,
     )
+
+
+def _place(text: str) -> str | None:
+    """The place that a text labels as such."""
+    match = _PLACE_LABEL.search(text)
+    return match[1].strip() if match else None
 
 
 def _identity(item: Item, guid: str | None, committee: str, when: When) -> str:

@@ -26,6 +26,7 @@ def town(title: str, text: str = "", **more: str) -> dict[str, Any]:
             "2026-12-07T19:00",
         ),
         ("Extraordinary Meeting of the Council on 10/12/2026 @ 19:00", "Council", "2026-12-10T19:00"),
+        ("Jobs & Markets Committee 3rd December 2026 7.30pm", "Jobs & Markets Committee", "2026-12-03T19:30"),
         ("Allotments Committee 3rd December 2026 7.30pm", "Allotments Committee", "2026-12-03T19:30"),
         ("Monday 7th December 2026 7pm – Planning Committee", "Planning Committee", "2026-12-07T19:00"),
         ("Notice of Meeting: Parish Council, 7 December 2026, 19:30", "Parish Council", "2026-12-07T19:30"),
@@ -42,6 +43,14 @@ def test_a_date_in_the_text_counts_when_the_title_has_none() -> None:
     assert meeting["starts_at"].startswith("2026-12-09T18:30")
 
 
+def test_a_time_and_a_place_that_the_text_labels_are_taken() -> None:
+    (meeting,) = town("Planning Committee: 14 December 2026", "Time: 6.30pm. Venue: Town Hall, High Street.")[
+        "meetings"
+    ]
+    assert meeting["starts_at"].startswith("2026-12-14T18:30")
+    assert meeting["location"] == "Town Hall, High Street"
+
+
 def test_minutes_say_that_the_meeting_was_held() -> None:
     (meeting,) = town("Minutes of the Finance & Policy Committee held on 17 November 2026")["meetings"]
     assert (meeting["committee"], meeting["status"]) == ("Finance & Policy Committee", "held")
@@ -54,6 +63,7 @@ def test_minutes_say_that_the_meeting_was_held() -> None:
         "Council appoints new clerk from 1 January 2027",
         "Council tax consultation closes 3 January 2027",
         "Road closure 3 December 2026",
+        "Council newsletter, 3 December 2026",
         "Your council will be closed on 25 December 2026",
         "Bin collections change on Monday 7 December 2026",
         "Planning Committee",
