@@ -166,8 +166,9 @@ def serve(descriptor: int, cpu_s: int, memory_bytes: int) -> NoReturn:
     """The worker's life: documents in, answers out, until the other end closes."""
     from digest.intake.parse import parse
 
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):  # not every system bounds address space
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pair = socket.socket(fileno=descriptor)
     while True:
         try:

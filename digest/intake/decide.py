@@ -88,6 +88,8 @@ def decide(
         return _new(sighting, council, now, timezone, known_names)
     after = _told(known, sighting, now, known_names)
     kind = _kind(known, after)
+    if kind is ChangeKind.UNCHANGED:
+        return Change(kind, known, known)
     line = _LINES.get(kind)
     if line is not None and line is not LineKind.PAPERS and _is_over(after, now) and _is_over(known, now):
         line = None
@@ -135,7 +137,7 @@ def _told(known: Meeting, sighting: Sighting, now: datetime, known_names: frozen
         video_url=sighting.video_url or known.video_url,
         documents=documents,
         committee_keys=known.committee_keys | known_names | {name_key(sighting.committee)} - {""},
-        said_at=_said(sighting, now) or known.said_at,
+        said_at=_said(sighting, now) or (now if sighting.says_status else known.said_at),
     )
     if sighting.starts_at is not None or (sighting.starts_on not in (None, day_of(known))):
         return replace(after, starts_at=sighting.starts_at, starts_on=sighting.starts_on)
@@ -148,7 +150,10 @@ def _gathered(known: Meeting, sighting: Sighting) -> tuple[Document, ...]:
 
 
 def _said(sighting: Sighting, now: datetime) -> datetime | None:
-    """When it was said; a publication in the future would make every later word look old."""
+    """When it was said; a publication in the future would make every later word look old.
+
+    A source that states the status each time and gives no publication speaks of the moment it is asked.
+    """
     said = sighting.published_at
     return said if said is not None and said <= now + timedelta(days=2) else None
 

@@ -99,6 +99,18 @@ def test_a_source_that_states_the_status_takes_a_cancellation_back() -> None:
     assert told(replace(silent, says_status=True), off).kind is ChangeKind.REINSTATED
 
 
+def test_two_sources_that_disagree_do_not_take_turns() -> None:
+    """A feed's old cancellation stays in its window after the calendar took it back."""
+    cancelled = later(status=MeetingStatus.CANCELLED)
+    calendar = replace(SEEN, published_at=None, says_status=True, events=())
+    known, lines = KNOWN, []
+    for word in (cancelled, calendar, cancelled, calendar, cancelled):
+        change = told(word, known)
+        known = change.meeting
+        lines.append(change.line)
+    assert lines == [LineKind.MEETING_CANCELLED, LineKind.MEETING_CHANGED, None, None, None]
+
+
 def test_a_date_without_a_time_does_not_take_a_known_time_away() -> None:
     assert told(later(starts_at=None), KNOWN).meeting.starts_at == START
 
