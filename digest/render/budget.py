@@ -13,9 +13,8 @@ from digest.render.fragment import Fragment
 
 MAX_BYTES = 80_000
 FIRST_FEW = 3  # entries that are worth more as text than the last meetings are as lines
-BRIEF_BYTES = (
-    12_000  # of a fragment that is brief: lead, four points, decisions, six papers with long addresses
-)
+# A brief fragment at its largest: lead, four points, decisions, six papers with long addresses.
+BRIEF_BYTES = 12_000
 FOLD_LINE_BYTES = 3_000  # what one "and 4 more" line costs at most
 _RANK = {Detail.HEADLINE: 0, Detail.BRIEF: 1, Detail.FULL: 2}
 _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
@@ -23,8 +22,7 @@ _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The entries that are shown, each with its fragment at the detail that fits, and those that are only "
-    "counted."""
+    """What is shown, each entry with its fragment at the detail that fits, and what is only counted."""
 
     shown: tuple[tuple[Entry, Fragment], ...]
     folded: tuple[Entry, ...]
@@ -57,8 +55,7 @@ def fit(
 
 
 def _first_few(entries: Sequence[Entry], render: Callable[[Entry, Detail], Fragment]) -> set[int]:
-    """The entries that keep their text the longest: the first few, unless their brief text is far from "
-    "brief."""
+    """The entries that keep their text the longest: the first few, unless brief is not what they are."""
     first = [n for n, entry in enumerate(entries) if entry.place in _SHRINKS][:FIRST_FEW]
     return {n for n in first if render(entries[n], Detail.BRIEF).size_bytes <= BRIEF_BYTES}
 
@@ -72,8 +69,7 @@ def _shrink(
     spared: Set[int],
     render: Callable[[Entry, Detail], Fragment],
 ) -> int:
-    """Less detail, in place, from the last entry on, until ``excess`` bytes are saved; what then remains "
-    "of it."""
+    """Less detail, in place, from the last entry on, until ``excess`` bytes are saved; what remains of it."""
     for n, entry in reversed(list(enumerate(entries))):
         if excess <= 0:
             break

@@ -20,8 +20,7 @@ from digest.render.subject import MAX_SUBJECT, line_of, preheader_from
 from digest.render.views import ItemView, day_of, item_view, named
 from digest.render.words import Language, local
 
-MAX_PARAGRAPHS = 30
-MAX_PARAGRAPH = 2_000
+MAX_WORDS_BYTES = 20_000  # of an operator's own words in a notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class NoticeFacts:
 
     ``councils`` are those concerned (confirm, welcome, supported); ``schedule`` is spoken in the reader's
     language ("on Sundays at 7am"); ``meeting`` with its ``why`` is for ``cancelled_meeting``, first of
-    ``councils`` its own;
-    ``title`` and ``paragraphs`` are an operator's words (``service``, or a line added to another notice).
+    ``councils`` its own; ``title`` and ``paragraphs`` are an operator's words (``service``, or a line
+    added to another notice).
     """
 
     as_of: datetime
@@ -58,10 +57,7 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
     item = _item(facts, skeleton, language)
     common = {"lang": language.code, "publication": skeleton.publication, "tags": TAG_NAMES}
     councils = sentences.council_names(facts.councils, language)
-    message = tuple(
-        tags.neutralise(shortened(many_lines(p).strip(), MAX_PARAGRAPH))
-        for p in facts.paragraphs[:MAX_PARAGRAPHS]
-    )
+    message = tuple(tags.neutralise(words) for p in facts.paragraphs if (words := many_lines(p).strip()))
     context: Mapping[str, Any] = {
         **common,
         "councils": councils,
@@ -100,6 +96,13 @@ def _check(kind: RunKind, facts: NoticeFacts) -> None:
         raise RenderError("a notice of a cancelled meeting needs the meeting and its council")
     if kind is RunKind.SERVICE and not (facts.title and facts.paragraphs):
         raise RenderError("a service notice needs a title and at least one paragraph")
+    size = sum(len(p.encode("utf-8", "replace")) for p in facts.paragraphs)
+    if size > MAX_WORDS_BYTES:
+        raise RenderError(
+            f"a notice says at most {MAX_WORDS_BYTES} bytes in its own words, not {size}: put the rest on a "
+            f"page, "
+            "and link to it"
+        )
     if kind in (RunKind.CONFIRM, RunKind.SUPPORTED) and not facts.councils:
         raise RenderError(f"a {kind} notice needs the councils it is about")
 

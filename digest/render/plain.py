@@ -87,7 +87,6 @@ def underlined(text: object, mark: str = "-") -> str:
 
 
 def tidy(text: str) -> str:
-    """A whole text part: no trailing spaces, no more than one empty line in a row, one line end at the "
-    "end."""
+    """A whole text part: no trailing spaces, no more than one empty line in a row, one at the end."""
     text = "\n".join(line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"

@@ -241,8 +241,7 @@ def _tongue(language: Language, documents: Mapping[str, str], texts: Mapping[str
 
 
 def _with_fixed_words(source: str, language: Language, *, is_html: bool) -> str:
-    """The template with its fixed words said already: looking them up in each letter would cost half its "
-    "time."""
+    """The template with its fixed words said already: looking them up would cost half a letter's time."""
 
     def said(found: re.Match[str]) -> str:
         words = language(found[1]) % {}

@@ -93,6 +93,7 @@ def test_an_operators_words_are_text() -> None:
     [
         (RunKind.DIGEST, {}, "digest is no notice"),
         (RunKind.SERVICE, {"paragraphs": ()}, "needs a title and at least one paragraph"),
+        (RunKind.SERVICE, {"paragraphs": ("x" * 20_001,)}, "at most 20000 bytes"),
         (RunKind.CANCELLED_MEETING, {"meeting": None}, "needs the meeting"),
         (RunKind.CONFIRM, {"councils": ()}, "needs the councils"),
     ],
