@@ -8,6 +8,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import math
 import os
 import random
 import re
@@ -279,9 +280,10 @@ class Killer:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
 
-    def go(self, times: int, *, at_once: int = 1) -> None:
-        """Start runs and kill them so many times, or until one has done everything."""
-        while self.kills < times:
+    def go(self, times: int, *, at_once: int = 1, most_s: float = math.inf) -> None:
+        """Start runs and kill them so many times, until one has done everything or the time is over."""
+        begun = time.monotonic()
+        while self.kills < times and time.monotonic() - begun < most_s:
             processes = [self.town.start() for _ in range(at_once)]
             if self._to_first_letter_s and self._dice.random() < 0.4:
                 self._wait_some_time(processes)
