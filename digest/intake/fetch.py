@@ -121,7 +121,7 @@ class Fetcher:
                 if answer.target is None:
                     return self._result(request, url, answer, moved_to)
                 is_permanent = is_permanent and answer.status in (301, 308)
-                url = _redirected(url, answer.target)
+                url = redirected(url, answer.target)
                 moved_to = url if is_permanent else moved_to
         raise FetchError("http", f"{request.url} redirects more than {self.limits.redirects} times")
 
@@ -246,7 +246,7 @@ def _checked(url: str) -> tuple[str, int | None]:
     return parts.scheme, port
 
 
-def _redirected(url: str, target: str) -> str:
+def redirected(url: str, target: str) -> str:
     """Where a redirect leads. Raises: FetchError where it would leave https."""
     found = urljoin(url, target.strip())
     if url.startswith("https:") and not found.startswith("https:"):

@@ -49,7 +49,7 @@ def parse(
         ),
     )
     chosen = named(dialect) if dialect else recognised(document, where)
-    if chosen is None or not chosen.claims(document, where):
+    if chosen is None or not chosen.can_read(document, where):
         raise FeedError("not_a_feed", _refusal(body, document))
     reading = chosen.read(document, where)
     return ParsedFeed(

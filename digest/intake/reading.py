@@ -30,11 +30,20 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One kind of feed. ``claims`` gives 0 (not mine) to 100 (certainly mine); the highest reads it."""
+    """One kind of feed. ``claims`` gives 0 (not mine) to 100 (certainly mine); the highest reads it.
+
+    ``reads_feeds``: it reads the items of any RSS or Atom feed when it is forced on one.
+    """
 
     name: str
     claims: Callable[[Document, Where], int]
     read: Callable[[Document, Where], Reading]
+    reads_feeds: bool = True
+
+    def can_read(self, document: Document, where: Where) -> bool:
+        """True where forcing this dialect makes sense."""
+        is_feed = document.kind == "xml" and document.root != "getmeetings"
+        return (self.reads_feeds and is_feed) or self.claims(document, where) > 0
 
 
 @dataclass(frozen=True, slots=True)

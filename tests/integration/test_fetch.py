@@ -15,7 +15,15 @@ from itertools import pairwise
 import pytest
 
 from digest.errors import FetchError
-from digest.intake.fetch import FeedRequest, Fetcher, FetchLimits, NotModified, group_of, unpacked_body
+from digest.intake.fetch import (
+    FeedRequest,
+    Fetcher,
+    FetchLimits,
+    NotModified,
+    group_of,
+    redirected,
+    unpacked_body,
+)
 from digest.intake.network import is_public
 from digest.model import RawFeed
 
@@ -235,6 +243,20 @@ def test_a_redirect_elsewhere_than_the_web_is_refused(site: Site, target: str) -
     site.pages["/"] = (302, {"Location": target}, b"")
     with fetcher() as fetch:
         assert kind_of(f"{site.url}/", fetch) == "refused_address"
+
+
+def test_a_redirect_never_leads_from_https_to_http() -> None:
+    with pytest.raises(FetchError, match="not https"):
+        redirected(
+            "https://democracy.example.gov.uk/mgRss.aspx", "http://democracy.example.gov.uk/mgRss.aspx"
+        )
+    assert redirected("https://a.example/x", "/y") == "https://a.example/y"
+    assert redirected("http://a.example/x", "https://a.example/x") == "https://a.example/x"
+
+
+def test_a_server_without_a_certificate_is_an_error(site: Site) -> None:
+    with fetcher() as fetch:
+        assert kind_of(site.url.replace("http:", "https:"), fetch) == "http"
 
 
 @pytest.mark.parametrize("status", [401, 403])

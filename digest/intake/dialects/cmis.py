@@ -80,4 +80,4 @@ def _meeting(href: str, label: str, day: When | None, where: Where) -> Sighting 
     )
 
 
-DIALECT = Dialect("cmis", claims, read)
+DIALECT = Dialect("cmis", claims, read, reads_feeds=False)

@@ -26,7 +26,7 @@ def claims(document: Document, where: Where) -> int:
         return 0
     if where.host.endswith(".escribemeetings.com"):
         return 90
-    return 85 if records and isinstance(records[0], dict) and "MeetingName" in records[0] else 0
+    return 85 if any("MeetingName" in r for r in records[:20] if isinstance(r, dict)) else 0
 
 
 def _records(document: Document) -> list[Any] | None:
@@ -86,4 +86,4 @@ def _text(record: dict[str, Any], key: str) -> str:
     return value[:2_000] if isinstance(value, str) else ""
 
 
-DIALECT = Dialect("escribe", claims, read)
+DIALECT = Dialect("escribe", claims, read, reads_feeds=False)

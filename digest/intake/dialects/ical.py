@@ -296,4 +296,4 @@ def _link(event: _Event, where: Where) -> tuple[str | None, str | None]:
     return None, None
 
 
-DIALECT = Dialect("ical", claims, read)
+DIALECT = Dialect("ical", claims, read, reads_feeds=False)

@@ -69,4 +69,4 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value[:MAX_FIELD] if isinstance(value, str) else ""
 
 
-DIALECT = Dialect("jsonfeed", claims, read)
+DIALECT = Dialect("jsonfeed", claims, read, reads_feeds=False)

@@ -72,4 +72,4 @@ def _meeting(committee: Element, meeting: Element, base: str, where: Where) -> S
     )
 
 
-DIALECT = Dialect("moderngov-ws", claims, read)
+DIALECT = Dialect("moderngov-ws", claims, read, reads_feeds=False)

@@ -27,8 +27,8 @@ def claims(document: Document, where: Where) -> int:
         return 0
     if where.host.endswith(".primegov.com") or "/publicportal/" in where.url.lower():
         return 90
-    first = value[0] if value else None
-    return 85 if isinstance(first, dict) and {"dateTime", "documentList"} <= first.keys() else 0
+    records = [v for v in value[:20] if isinstance(v, dict)]
+    return 85 if any({"dateTime", "documentList"} <= r.keys() for r in records) else 0
 
 
 def read(document: Document, where: Where) -> Reading:
@@ -94,4 +94,4 @@ def _body_of(title: str) -> str:
     return bare(next((p for p in pieces if names_a_body(p)), pieces[0]))
 
 
-DIALECT = Dialect("primegov", claims, read)
+DIALECT = Dialect("primegov", claims, read, reads_feeds=False)

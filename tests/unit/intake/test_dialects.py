@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.intake.feeds import checked, rss
 
@@ -263,6 +266,8 @@ def test_the_later_version_of_an_event_counts() -> None:
 def test_a_dialect_can_be_forced() -> None:
     body = rss({"title": "Planning Committee - Monday, 7th December, 2026 6.00 pm", "link": TOWN_LINK})
     assert checked(body, url=TOWN, dialect="generic")["dialect"] == "generic"
+    assert checked(body, url=TOWN, dialect="moderngov")["dialect"] == "moderngov"
+    assert checked(body, url=TOWN, dialect="ical")["error"]["kind"] == "not_a_feed"
     assert checked(body, url=TOWN, dialect="nonsense")["error"]["kind"] == "invalid_body"
 
 
@@ -272,3 +277,68 @@ def test_a_dialect_can_be_forced() -> None:
 def test_json_that_is_no_feed_says_so(body: str) -> None:
     found = checked(body, url="https://example.gov.uk/x.json", content_type="application/json")
     assert found["error"]["kind"] == "not_a_feed"
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = {
+    "jsonfeed": [
+        "id",
+        "url",
+        "title",
+        "content_html",
+        "content_text",
+        "date_published",
+        "attachments",
+        "_meeting",
+    ],
+    "primegov": [
+        "id",
+        "committeeId",
+        "title",
+        "dateTime",
+        "date",
+        "meetingState",
+        "documentList",
+        "location",
+    ],
+    "escribe": ["ID", "MeetingName", "MeetingType", "StartDate", "Url", "Location", "MeetingDocumentLink"],
+}
+
+
+def wrapped(name: str, records: list[object]) -> object:
+    if name == "jsonfeed":
+        return {"version": "https://jsonfeed.org/version/1.1", "title": 5, "items": records}
+    return records if name == "primegov" else {"d": records}
+
+
+@pytest.mark.parametrize("name", KEYS)
+@given(data=st.data())
+def test_wrong_types_in_one_record_do_not_cost_the_others(name: str, data: st.DataObject) -> None:
+    record = data.draw(st.dictionaries(st.sampled_from(KEYS[name]), values) | values)
+    good: dict[str, object] = {
+        "id": 7, "url": f"{TOWN_LINK}m/7", "title": "Planning Committee 7 December 2026 7pm",
+        "dateTime": "2026-12-07T19:00:00", "documentList": [],
+        "ID": "7", "MeetingName": "Planning Committee", "StartDate": "2026/12/07 19:00:00",
+    }  # fmt: skip
+    body = orjson.dumps(wrapped(name, [record, good]))
+    found = checked(body, url=f"{TOWN_LINK}feed.json", dialect=name, content_type="application/json")
+    assert found["error"] is None
+    assert any(m["committee"].startswith("Planning Committee") for m in found["meetings"] if m["committee"])
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=6))
+def test_no_calendar_line_breaks_the_reading(lines: list[str]) -> None:
+    good = "BEGIN:VEVENT\r\nUID:2\r\nDTSTART:20261207T190000Z\r\nSUMMARY:Full Council\r\nEND:VEVENT\r\n"
+    odd = "\r\n".join(line.replace("\r", " ").replace("\n", " ") for line in lines)
+    text = f"BEGIN:VCALENDAR\r\n{good}BEGIN:VEVENT\r\nUID:1\r\n{odd}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    found = checked(text.encode(), url=CALENDAR, content_type="text/calendar")
+    assert found["error"] is None
+    assert "Full Council" in [m["committee"] for m in found["meetings"]]
