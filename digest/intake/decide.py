@@ -7,7 +7,7 @@ one council may tell the same meeting from different days.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from digest.intake.dates import zone
@@ -106,7 +106,7 @@ def _new(
         committee=sighting.committee,
         title=sighting.title,
         starts_at=sighting.starts_at,
-        starts_on=sighting.starts_on,
+        starts_on=_day(sighting, timezone),
         status=sighting.status,
         url=sighting.url,
         venue=sighting.venue,
@@ -127,20 +127,24 @@ def _told(known: Meeting, sighting: Sighting, now: datetime, known_names: frozen
     documents = _gathered(known, sighting)
     if _is_stale(known, sighting):
         return replace(known, documents=documents, video_url=known.video_url or sighting.video_url)
+    status = _status(known, sighting)
+    # Silence that leaves a meeting off says nothing new of it: it must not make a later silence count.
+    is_silent = status in _OFF and sighting.status is MeetingStatus.SCHEDULED
+    said_at = _said(sighting, now) or (now if sighting.says_status else None)
     after = replace(
         known,
         committee=sighting.committee or known.committee,
         title=sighting.title if sighting.starts_on or not known.starts_on else known.title,
-        status=_status(known, sighting),
+        status=status,
         url=sighting.url or known.url,
         venue=sighting.venue or known.venue,
         video_url=sighting.video_url or known.video_url,
         documents=documents,
         committee_keys=known.committee_keys | known_names | {name_key(sighting.committee)} - {""},
-        said_at=_said(sighting, now) or (now if sighting.says_status else known.said_at),
+        said_at=known.said_at if is_silent else said_at or known.said_at,
     )
-    if sighting.starts_at is not None or (sighting.starts_on not in (None, day_of(known))):
-        return replace(after, starts_at=sighting.starts_at, starts_on=sighting.starts_on)
+    if sighting.starts_at is not None or _day(sighting, known.timezone) not in (None, day_of(known)):
+        return replace(after, starts_at=sighting.starts_at, starts_on=_day(sighting, known.timezone))
     return after
 
 
@@ -175,7 +179,7 @@ def _status(known: Meeting, sighting: Sighting) -> MeetingStatus:
         return MeetingStatus.SCHEDULED
     if known.status not in _OFF:
         return known.status
-    has_moved = sighting.starts_on is not None and sighting.starts_on != day_of(known)
+    has_moved = _day(sighting, known.timezone) not in (None, day_of(known))
     is_later = sighting.published_at is not None and known.said_at is not None
     says_more = not (sighting.events and set(sighting.events) <= _SILENT)
     return MeetingStatus.SCHEDULED if has_moved or (is_later and says_more) else known.status
@@ -197,6 +201,13 @@ def _kind(known: Meeting, after: Meeting) -> ChangeKind:
     if len(after.documents) > len(known.documents):
         return ChangeKind.DOCUMENTS
     return ChangeKind.DETAILS
+
+
+def _day(sighting: Sighting, timezone: str) -> date | None:
+    """The local day that the sighting names."""
+    if sighting.starts_at is None:
+        return sighting.starts_on
+    return sighting.starts_at.astimezone(zone(timezone)).date()
 
 
 def _is_over(meeting: Meeting, now: datetime) -> bool:

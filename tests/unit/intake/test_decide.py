@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.intake.decide import Change, ChangeKind, decide, meeting_key
@@ -97,6 +97,14 @@ def test_a_source_that_states_the_status_takes_a_cancellation_back() -> None:
     silent = replace(SEEN, published_at=None)
     off = told(replace(silent, status=MeetingStatus.CANCELLED), KNOWN).meeting
     assert told(replace(silent, says_status=True), off).kind is ChangeKind.REINSTATED
+
+
+def test_silence_repeated_does_not_bring_a_cancelled_meeting_back() -> None:
+    off = told(replace(SEEN, published_at=None, status=MeetingStatus.CANCELLED), KNOWN).meeting
+    off = replace(off, said_at=None)
+    once = told(SEEN, off)
+    assert once.meeting.status is MeetingStatus.CANCELLED
+    assert told(SEEN, once.meeting).line is None
 
 
 def test_two_sources_that_disagree_do_not_take_turns() -> None:
@@ -201,6 +209,7 @@ sightings = st.builds(
 )
 
 
+@settings(max_examples=300)
 @given(st.lists(sightings, min_size=1, max_size=6))
 def test_a_poll_repeated_says_nothing_new(words: list[Sighting]) -> None:
     known = None
