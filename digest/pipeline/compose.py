@@ -19,7 +19,7 @@ from digest.errors import RenderError
 from digest.model import Edition, Page, Profile
 from digest.store import councils, editions, feeds, profiles, publications, runs
 from digest.store.database import Database
-from digest.store.editions import Item, ToCompose
+from digest.store.editions import Composed, Item, ToCompose
 from digest.store.runs import Run
 
 # Editions of one transaction; their pages are rendered outside it.
@@ -80,17 +80,16 @@ def _keep(
     failed: list[str],
     now: datetime,
 ) -> None:
-    pages: list[tuple[int, Page | None, tuple[Item, ...]]] = []
+    composed: list[Composed] = []
     for one, edition in made:
         try:
             page = None if edition.is_empty else printer(edition)
         except RenderError as error:
             failed.append(f"edition {one.id}: {error}")
             continue
-        pages.append((one.id, page, tuple(_items(edition))))
+        composed.append(Composed(one.id, page, tuple(_items(edition))))
     with database.write() as connection:
-        for edition_id, page, items in pages:
-            editions.keep_edition(connection, edition_id, page, items, now=now)
+        editions.keep_editions(connection, composed, now=now)
 
 
 def _items(edition: Edition) -> list[Item]:

@@ -7,7 +7,7 @@ not claimed is untouched, a claim that ran out is uncertain (or done again, if t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -211,8 +211,8 @@ class _Hand:
                     deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
 
     def _take_doubt(self, batch: ClaimedBatch, doubt: InDoubt) -> None:
-        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id)
-        self.done.uncertain += len(batch.recipients)
+        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, bad=doubt.bad)
+        self.done.uncertain += len(batch.recipients) - len(doubt.bad)
         self._doubts_in_a_row += 1
         if self._doubts_in_a_row >= self._desk.most_doubts:
             self.done.why = f"{self._doubts_in_a_row} answers in a row in doubt, the last: {doubt.why}"
@@ -243,8 +243,11 @@ class _Hand:
         why: str | None = None,
         provider_id: str | None = None,
         retry_at: datetime | None = None,
+        bad: Iterable[int] = (),
     ) -> None:
         with self._database.write() as connection:
+            for subscriber_id in bad:
+                deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
             batches.record(
                 connection,
                 batch.id,
@@ -308,9 +311,14 @@ def complete(database: Database, run: Run, *, now: datetime) -> Mapping[str, int
     with database.write(lock=LOCK_PLAN) as connection:
         current = runs.run_by_id(connection, run.id)
         standing = batches.standing(connection, run.id)
-        open_states = {"waiting", "ready", "claimed"} & set(standing)
-        is_composed = current.composed_at is not None or current.state is RunState.CANCELLED
-        if current.completed_at is None and is_composed and current.planned_at and not open_states:
+        if current.state is RunState.CANCELLED and {"waiting", "ready"} & set(standing):
+            # Somebody put back what they had claimed when the run was cancelled.
+            deliveries.give_back_run(connection, run.id, ended=Ended.CANCELLED)
+            standing = batches.standing(connection, run.id)
+        is_over = not {"waiting", "ready", "claimed"} & set(standing) and current.planned_at is not None
+        if current.state is not RunState.CANCELLED:
+            is_over = is_over and current.composed_at is not None and current.state is not RunState.PAUSED
+        if current.completed_at is None and is_over:
             deliveries.close_run(connection, run.id)
             if "uncertain" not in standing:
                 runs.mark_completed(connection, run.id, now=now)

@@ -199,7 +199,8 @@ def _extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, in
     connection.execute(
         text(
             "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
-            "VALUES (:id, :run, :edition, :number, 1, :size, 'waiting') "
+            "SELECT :id, :run, :edition, :number, 1, :size, CASE WHEN e.composed_at IS NULL THEN 'waiting' "
+            "WHEN e.page_id IS NULL THEN 'closed' ELSE 'ready' END FROM edition e WHERE e.id = :edition "
             "ON CONFLICT (id) DO UPDATE SET size = excluded.size"
         ),
         rows,

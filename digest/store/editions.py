@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 import zstandard
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digest.errors import NotFoundError
 from digest.model import Page
 from digest.store.tables import EditionItemRow, EditionRow, PageRow, table_of
+from digest.store.types import to_stored
 from digest.store.upsert import insert_if_new
 
 _E = table_of(EditionRow)
@@ -53,42 +54,75 @@ def editions_to_compose(
     return tuple(ToCompose(*row) for row in connection.execute(query))
 
 
-def keep_edition(
-    connection: Connection, edition_id: int, page: Page | None, items: Iterable[Item], *, now: datetime
-) -> bool:
-    """Store what an edition says; None: nothing to say. False when somebody composed it first.
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What an edition says; ``page`` None: nothing to say."""
 
-    A page makes the edition's waiting batches ready; without one they are closed.
+    edition_id: int
+    page: Page | None
+    items: tuple[Item, ...] = ()
+
+
+def keep_editions(connection: Connection, made: Sequence[Composed], *, now: datetime) -> int:
+    """Store what editions say; returns how many nobody had composed before. Twice is harmless.
+
+    A page makes its edition's waiting batches ready; without one they are closed. Statements work on
+    many rows each: a run may have as many editions as readers.
     """
-    page_id = None if page is None else page_id_of(connection, page, now=now)
-    done = connection.execute(
-        update(_E)
-        .where(_E.c.id == edition_id, _E.c.composed_at.is_(None))
-        .values(page_id=page_id, composed_at=now)
-    )
-    if done.rowcount == 0:
-        return False
+    pages = page_ids_of(connection, [one.page for one in made if one.page is not None], now=now)
     rows = [
-        {"edition_id": edition_id, "item": i.item, "version": i.version, "is_folded": int(i.is_folded)}
-        for i in items
+        {
+            "e": one.edition_id,
+            "page": None if one.page is None else pages[one.page.fingerprint],
+            "now": to_stored(now),
+        }
+        for one in made
     ]
-    insert_if_new(connection, _I, rows)
-    connection.execute(
-        text("UPDATE batch SET state = :state WHERE edition_id = :edition AND state = 'waiting'"),
-        {"state": "closed" if page is None else "ready", "edition": edition_id},
-    )
-    return True
+    if not rows:
+        return 0
+    done = connection.execute(
+        text("UPDATE edition SET page_id = :page, composed_at = :now WHERE id = :e AND composed_at IS NULL"),
+        rows,
+    ).rowcount
+    insert_if_new(connection, _I, [_item_row(one.edition_id, item) for one in made for item in one.items])
+    # By what the edition has become, not by what we made: somebody else may have composed it first.
+    settle_waiting(connection, [one.edition_id for one in made])
+    return max(done, 0)
 
 
-def page_id_of(connection: Connection, page: Page, *, now: datetime) -> int:
-    """The row of a page, stored once however often it is asked for."""
-    fingerprint = page.fingerprint
-    found = connection.scalar(select(_P.c.id).where(_P.c.fingerprint == fingerprint))
-    if found is None:
-        values = {"fingerprint": fingerprint, "body": _packed(page), "created_at": now}
-        insert_if_new(connection, _P, values)
-        found = connection.scalar(select(_P.c.id).where(_P.c.fingerprint == fingerprint))
-    return int(found or 0)
+def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
+    """Waiting batches of composed editions are ready, or closed where there is nothing to say."""
+    query = text(
+        "UPDATE batch SET state = CASE WHEN (SELECT e.page_id FROM edition e WHERE e.id = batch.edition_id) "
+        "IS NULL THEN 'closed' ELSE 'ready' END WHERE state = 'waiting' AND edition_id IN :ids "
+        "AND EXISTS (SELECT 1 FROM edition e WHERE e.id = batch.edition_id AND e.composed_at IS NOT NULL)"
+    ).bindparams(bindparam("ids", expanding=True))
+    connection.execute(query, {"ids": list(edition_ids)})
+
+
+def _item_row(edition_id: int, item: Item) -> dict[str, object]:
+    folded = int(item.is_folded)
+    return {"edition_id": edition_id, "item": item.item, "version": item.version, "is_folded": folded}
+
+
+def page_ids_of(connection: Connection, pages: Iterable[Page], *, now: datetime) -> dict[str, int]:
+    """Row ids by fingerprint; each page is stored once however often it is asked for."""
+    wanted = {page.fingerprint: page for page in pages}
+    found = _known_pages(connection, wanted)
+    rows = [
+        {"fingerprint": fingerprint, "body": _packed(page), "created_at": now}
+        for fingerprint, page in wanted.items()
+        if fingerprint not in found
+    ]
+    if rows:
+        insert_if_new(connection, _P, rows)
+        found = _known_pages(connection, wanted)
+    return found
+
+
+def _known_pages(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+    query = select(_P.c.fingerprint, _P.c.id).where(_P.c.fingerprint.in_(list(fingerprints)))
+    return dict(connection.execute(query).all())
 
 
 def page_by_id(connection: Connection, page_id: int) -> Page:

@@ -241,7 +241,11 @@ class SubscriberRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=_at())
     ended_at: datetime | None = Field(default=None, sa_column=_at(null=True))
     ended_reason: str | None = None
-    __table_args__ = (Index("subscriber_schedule", "schedule_id", "profile_id"),)
+    # Ids are never used again: an old letter's links must not lead to somebody else.
+    __table_args__ = (
+        Index("subscriber_schedule", "schedule_id", "profile_id"),
+        {"sqlite_autoincrement": True},
+    )
 
 
 class SubscriptionRow(SQLModel, table=True):

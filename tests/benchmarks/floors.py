@@ -105,9 +105,10 @@ def _prepare(connection: Connection, n: int, profiles: int) -> None:
     for statement in (
         "DROP TABLE IF EXISTS floor_subscriber",
         "DROP TABLE IF EXISTS floor_delivery",
-        "CREATE TABLE floor_subscriber (id INTEGER PRIMARY KEY, address TEXT, profile_id INT, covered_seq INT)",
-        "CREATE TABLE floor_delivery (run_id INT, subscriber_id INT, edition_id INT, from_seq INT, upto_seq INT, "
-        "PRIMARY KEY (run_id, subscriber_id))",
+        "CREATE TABLE floor_subscriber "
+        "(id INTEGER PRIMARY KEY, address TEXT, profile_id INT, covered_seq INT)",
+        "CREATE TABLE floor_delivery (run_id INT, subscriber_id INT, edition_id INT, "
+        "from_seq INT, upto_seq INT, PRIMARY KEY (run_id, subscriber_id))",
     ):
         connection.execute(text(statement))
     numbers = (

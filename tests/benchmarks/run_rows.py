@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from digest.compose.edition import Facts
+from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.links import Signer
 from digest.model import (
@@ -18,9 +20,14 @@ from digest.model import (
     Document,
     DocumentKind,
     HandedOver,
+    LineKind,
+    LogLine,
+    Meeting,
+    MeetingStatus,
     Origin,
     Outcome,
     Outgoing,
+    Profile,
     Publication,
     Summary,
 )
@@ -32,9 +39,10 @@ from digest.pipeline.run import Works, run_due
 from digest.render.page import render_page
 from digest.render.skeleton import compile_skeleton
 from digest.slots import schedule_of, window_of
-from digest.store import councils, invariants, profiles
+from digest.store import councils, editions, invariants, profiles
 from digest.store.database import Database
 from digest.store.types import to_stored
+from digest.summaries.condense import condense
 from digest.wiring import template_sources
 from tests.benchmarks import floors
 
@@ -85,8 +93,8 @@ class SinkSender:
         self._connection.close()
 
 
-def prepare(url: str, n: int, *, distinct: int) -> Database:
-    """A migrated database with councils, news of the week and n active subscribers on ``distinct`` profiles."""
+def prepare(url: str, n: int, *, distinct: int, items: int = 1) -> Database:
+    """A migrated database with councils, news of the week and n readers on ``distinct`` profiles."""
     database = Database(url)
     database.upgrade()
     slugs = [f"council-{i}" for i in range(20)]
@@ -94,9 +102,10 @@ def prepare(url: str, n: int, *, distinct: int) -> Database:
         for slug in slugs:
             councils.add_council(connection, Council(slug, slug.title()), now=NOW - timedelta(days=30))
     for slug in slugs:
-        take_in(
-            database, _summary(slug), url_key=None, now=NOW - timedelta(days=2), archive_after=timedelta(60)
-        )
+        for number in range(items):
+            summary = _summary(slug, number)
+            published_at = NOW - timedelta(days=2)
+            take_in(database, summary, url_key=None, now=published_at, archive_after=timedelta(60))
     with database.write() as connection:
         schedule = profiles.schedule_id(connection, schedule_of("weekly", "sunday", "18:00", "Europe/London"))
         ids = [
@@ -107,16 +116,16 @@ def prepare(url: str, n: int, *, distinct: int) -> Database:
     return database
 
 
-def _summary(slug: str) -> Summary:
+def _summary(slug: str, number: int) -> Summary:
     return Summary(
         council=slug,
-        committee="Cabinet",
+        committee=f"Committee {number}",
         starts_at=NOW - timedelta(days=4),
         starts_on=(NOW - timedelta(days=4)).date(),
         origin=Origin.AI,
         lead="The cabinet agreed a budget of £12 million for roads. " * 4,
         questions=("What will happen to the roads?",),
-        topics=("Transport",),
+        topics=("Transport", f"topic{number}"),
         documents=(Document(DocumentKind.AGENDA, "Agenda", "https://example.org/a.pdf"),),
     )
 
@@ -137,7 +146,8 @@ def _insert_subscribers(connection: Any, n: int, schedule: int, ids: list[int]) 
             "INSERT INTO subscriber (address, address_key, name, state, profile_id, schedule_id, covered_seq, "
             f"due_from_at, created_at) {numbers} "
             "SELECT 'reader' || i || '@example.org', 'reader' || i || '@example.org', '', 'active', "
-            "pick.profile_id, :schedule, 0, :since, :since FROM g JOIN pick ON pick.at = i * 7919 % :p ORDER BY i"
+            "pick.profile_id, :schedule, 0, :since, :since "
+            "FROM g JOIN pick ON pick.at = i * 7919 % :p ORDER BY i"
         ),
         {"n": n, "p": len(ids), "schedule": schedule, "since": to_stored(NOW - timedelta(days=7))},
     )
@@ -176,3 +186,31 @@ def timed_run(database: Database, port: int) -> tuple[float, dict[str, int]]:
 def peak_mb() -> float:
     """Largest resident size of this process so far, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def mean_page_bytes(database: Database) -> int:
+    """HTML and text of a stored page, as an average of some."""
+    with database.read() as connection:
+        ids = connection.execute(text("SELECT id FROM page ORDER BY id LIMIT 20")).scalars().all()
+        pages = [editions.page_by_id(connection, id_) for id_ in ids]
+    return sum(len(page.html or "") + len(page.text) for page in pages) // len(pages)
+
+
+def ten_items() -> tuple[Profile, LineIndex, Facts]:
+    """Wishes, log and facts of one edition with ten summaries."""
+    council = Council("council-0", "Council 0")
+    lines = []
+    for number in range(10):
+        summary = _summary(council.slug, number)
+        meeting = Meeting(
+            number, f"m{number}", council.slug, summary.committee, summary.committee, summary.starts_at,
+            summary.starts_on, MeetingStatus.HELD, "https://example.org/m",
+        )  # fmt: skip
+        at = NOW - timedelta(days=2)
+        line = LogLine(
+            number + 1, LineKind.SUMMARY, f"summary:{number}", 1, council.slug, at, meeting, number + 1, at,
+            summaries=(condense(summary),),
+        )  # fmt: skip
+        lines.append(line)
+    facts = Facts(from_seq=0, upto_seq=10, as_of=NOW, councils={council.slug: council})
+    return profile_of(councils=[council.slug]), LineIndex(lines), facts

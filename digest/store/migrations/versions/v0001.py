@@ -236,6 +236,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("address_key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("subscriber_schedule", "subscriber", ["schedule_id", "profile_id"], unique=False)
     op.create_table(

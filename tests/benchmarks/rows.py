@@ -1,0 +1,125 @@
+"""The rows, each run as `python -m tests.benchmarks.rows NAME ...`; prints one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tests.benchmarks import floors
+
+BODY: dict[str, Any] = {
+    "from": {"email": "digest@example.org"},
+    "subject": "What will happen to the roads?",
+    "content": [{"type": "text/plain", "value": "x" * 4_000}, {"type": "text/html", "value": "y" * 20_000}],
+}
+
+
+def f1(n: str) -> dict[str, float]:
+    from tests.benchmarks.sink import sink
+
+    with sink() as port:
+        seconds = floors.f1(int(n), port, BODY)
+    return {"seconds": seconds, "per_second": int(n) / seconds}
+
+
+def f2(url: str, n: str) -> dict[str, float]:
+    from digest.store.database import Database
+    from tests.benchmarks.sink import sink
+
+    with sink() as port:
+        seconds = floors.f2(Database(url).url, int(n), port, BODY, profiles=400)
+    return {"seconds": seconds, "per_second": int(n) / seconds}
+
+
+def run(url: str, n: str) -> dict[str, float]:
+    from tests.benchmarks import run_rows
+    from tests.benchmarks.sink import sink
+
+    with sink() as port:
+        database = run_rows.prepare(url, int(n), distinct=min(400, int(n)))
+        database.close()
+        seconds, counts = run_rows.timed_run(database, port)
+        assert counts["handed_over"] == int(n), counts
+    return {"seconds": seconds, "per_second": int(n) / seconds, "peak_mb": run_rows.peak_mb()}
+
+
+def distinct(url: str, n: str) -> dict[str, float]:
+    """n readers with n different editions of at least 40 kB, beside posting ready bodies of that size."""
+    import http.client
+
+    import orjson
+
+    from tests.benchmarks import run_rows
+    from tests.benchmarks.sink import sink
+
+    count = int(n)
+    with sink() as port:
+        database = run_rows.prepare(url, count, distinct=count, items=12)
+        seconds, counts = run_rows.timed_run(database, port)
+        assert counts["handed_over"] == count, counts
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        body = orjson.dumps({"content": "y" * run_rows.mean_page_bytes(database)})
+        began = time.perf_counter()
+        for _ in range(count):
+            connection.request("POST", "/v3/mail/send", body, floors.HEAD)
+            connection.getresponse().read()
+        floor = time.perf_counter() - began
+    return {"per_second": count / seconds, "floor_per_second": count / floor}
+
+
+def letter() -> dict[str, float]:
+    """Compose and render one ten-item edition, beside Jinja's own time for a bare template of that size."""
+    from jinja2 import Environment
+
+    from digest.compose.edition import edition_of
+    from digest.render.page import render_page
+    from digest.render.skeleton import compile_skeleton
+    from digest.wiring import template_sources
+    from tests.benchmarks import run_rows
+
+    skeleton = compile_skeleton(template_sources(), run_rows.PUBLICATION)
+    profile, lines, facts = run_rows.ten_items()
+    page = render_page(edition_of(profile, lines, facts), skeleton)
+    ms = _per_call(lambda: render_page(edition_of(profile, lines, facts), skeleton))
+    # The bare template writes as many bytes from as many values: forty a letter's item.
+    value = "<b>" + "x" * (len(page.html or "") // 400) + "</b>"
+    bare = Environment(autoescape=True).from_string("{% for i in items %}{{ i.a }}{{ i.b }}{% endfor %}" * 2)
+    items = [{"a": value, "b": value} for _ in range(100)]
+    return {"ms": ms, "floor_ms": _per_call(lambda: bare.render(items=items))}
+
+
+def _per_call(call: Any, *, seconds: float = 2.0) -> float:
+    call()
+    began, n = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        call()
+        n += 1
+    return (time.perf_counter() - began) / n * 1000
+
+
+def help_() -> dict[str, float]:
+    def best(command: list[str]) -> float:
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True)
+            times.append(time.perf_counter() - began)
+        return sorted(times)[3] * 1000
+
+    floor = best([sys.executable, "-c", "import typer"])
+    return {"ms": best([sys.executable, "-m", "digest", "--help"]), "floor_ms": floor}
+
+
+ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_}
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    print(json.dumps(ROWS[name](*arguments)))
+
+
+if __name__ == "__main__":
+    main()
