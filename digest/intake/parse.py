@@ -44,9 +44,7 @@ def parse(
         timezone=timezone,
         country=country,
         as_of=as_of,
-        hosts=frozenset(
-            h.lower() for h in (*hosts, host_of(raw.url), host_of(raw.final_url), host_of(document.link)) if h
-        ),
+        hosts=_hosts(document, raw) | {host.lower() for host in hosts},
     )
     chosen = named(dialect) if dialect else recognised(document, where)
     if chosen is None or not chosen.can_read(document, where):
@@ -62,6 +60,19 @@ def parse(
         skip_hours=document.skip_hours,
         webcasts=reading.webcasts,
     )
+
+
+# Names that only public bodies can have; a vendor's feed may lead to its council's own host.
+_PUBLIC = (".gov.uk", ".gov.wales", ".llyw.cymru", ".gov.scot")
+_VENDOR = ".moderngov.co.uk"
+
+
+def _hosts(document: Document, raw: RawFeed) -> frozenset[str]:
+    """Whose links may stand: the feed's own hosts, the site it names, and a council behind its vendor."""
+    own = {host_of(raw.url), host_of(raw.final_url), host_of(document.link)} - {""}
+    if any(host.endswith(_VENDOR) for host in own):
+        own |= {h for i in document.items[:100] if (h := host_of(i.link)).endswith(_PUBLIC)}
+    return frozenset(own)
 
 
 def _refuse_apology(document: Document) -> None:

@@ -92,6 +92,21 @@ def test_an_install_under_a_path_keeps_its_path() -> None:
     assert meeting["url"] == "https://www.example.gov.uk/committees/ieListDocuments.aspx?CId=1&MId=7"
 
 
+def test_a_vendors_feed_may_lead_to_the_councils_own_host() -> None:
+    link = "http://committees.royalgreenwich.gov.uk/ieListDocuments.aspx?CId=262&MId=6620"
+    body = rss({"title": f"Agenda published: Meeting of {WHEN}, Cabinet", "link": link})
+    (meeting,) = checked(body, url="https://greenwich.moderngov.co.uk/mgRss.aspx")["meetings"]
+    assert meeting["external_id"] == "committees.royalgreenwich.gov.uk:MId:6620"
+    assert meeting["url"] == link.replace("http:", "https:")
+
+
+def test_it_may_not_lead_anywhere_else() -> None:
+    link = "https://greenwich.gov.uk.evil.example/ieListDocuments.aspx?CId=262&MId=6620"
+    body = rss({"title": f"Agenda published: Meeting of {WHEN}, Cabinet", "link": link})
+    (meeting,) = checked(body, url="https://greenwich.moderngov.co.uk/mgRss.aspx")["meetings"]
+    assert (meeting["url"], meeting["external_id"]) == (None, None)
+
+
 def test_guids_that_are_reused_do_not_matter() -> None:
     body = rss(
         {"title": f"Agenda published: Meeting of {WHEN}, Cabinet", "link": meeting_link(1), "guid": "same"},
