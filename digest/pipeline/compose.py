@@ -18,7 +18,7 @@ from digest.compose.lines import LineIndex
 from digest.errors import RenderError
 from digest.model import Edition, Page, Profile
 from digest.store import councils, editions, feeds, profiles, publications, runs
-from digest.store.database import Database
+from digest.store.database import LOCK_LOG, Database
 from digest.store.editions import Composed, Item, ToCompose
 from digest.store.runs import Run
 
@@ -61,25 +61,28 @@ def compose(
     failed: list[str] = []
     while True:
         with database.read() as connection:
+            desk.content_seq = publications.last_seq(connection)
             todo = editions.editions_to_compose(connection, run.id, limit=CHUNK, after=desk.last_id)
             wishes = profiles.profiles_by_id(connection, {one.profile_id for one in todo})
             made = [(one, desk.edition(connection, one, wishes[one.profile_id])) for one in todo]
         if not todo:
             break
-        desk.last_id = todo[-1].id
-        _keep(database, made, printer=printer, failed=failed, now=now)
-        each(len(todo))
+        if _keep(database, made, desk.content_seq, printer=printer, failed=failed, now=now):
+            desk.last_id = todo[-1].id
+            each(len(todo))
     return _finish(database, run, failed, now=now)
 
 
 def _keep(
     database: Database,
     made: list[tuple[ToCompose, Edition]],
+    content_seq: int,
     *,
     printer: Printer,
     failed: list[str],
     now: datetime,
-) -> None:
+) -> bool:
+    """Store what was composed; False when a correction came meanwhile, which it would not hold."""
     composed: list[Composed] = []
     for one, edition in made:
         try:
@@ -88,8 +91,11 @@ def _keep(
             failed.append(f"edition {one.id}: {error}")
             continue
         composed.append(Composed(one.id, page, tuple(_items(edition))))
-    with database.write() as connection:
-        editions.keep_editions(connection, composed, now=now)
+    with database.write(lock=LOCK_LOG) as connection:
+        if publications.last_correction(connection) > content_seq:
+            return False
+        editions.keep_editions(connection, composed, content_seq=content_seq, now=now)
+    return True
 
 
 def _items(edition: Edition) -> list[Item]:
@@ -126,7 +132,9 @@ class _Desk:
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run = run
         self._limits = limits
-        self._indexes: dict[int, tuple[int, LineIndex]] = {}
+        self._index_held: tuple[int, LineIndex] | None = None
+        self._held_seq = -1
+        self.content_seq = 0
         self._facts: Facts | None = None
         self.last_id = 0
 
@@ -136,13 +144,13 @@ class _Desk:
 
     def _index(self, connection: Connection, one: ToCompose) -> LineIndex:
         """The lines from this edition's beginning or an earlier one's; an older range loads again."""
-        held = self._indexes.get(one.content_seq)
+        held = self._index_held if self._held_seq == self.content_seq else None
         if held is None or one.from_seq < held[0]:
             lines = publications.lines_between(
-                connection, from_seq=one.from_seq, upto_seq=self._run.upto_seq, content_seq=one.content_seq
+                connection, from_seq=one.from_seq, upto_seq=self._run.upto_seq, content_seq=self.content_seq
             )
             held = (one.from_seq, LineIndex(lines))
-            self._indexes[one.content_seq] = held
+            self._index_held, self._held_seq = held, self.content_seq
         return held[1]
 
     def _shared(self, connection: Connection) -> Facts:

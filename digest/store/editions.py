@@ -23,13 +23,12 @@ _P = table_of(PageRow)
 
 @dataclass(frozen=True, slots=True)
 class ToCompose:
-    """An edition that has not been composed: whose wishes, which range, content as of when."""
+    """An edition that has not been composed: whose wishes, from where."""
 
     id: int
     run_id: int
     profile_id: int
     from_seq: int
-    content_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def editions_to_compose(
 ) -> tuple[ToCompose, ...]:
     """The next editions of a run without content and with an id above ``after``, in order of id."""
     query = (
-        select(_E.c.id, _E.c.run_id, _E.c.profile_id, _E.c.from_seq, _E.c.content_seq)
+        select(_E.c.id, _E.c.run_id, _E.c.profile_id, _E.c.from_seq)
         .where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0, _E.c.id > after)
         .order_by(_E.c.id)
         .limit(limit)
@@ -63,7 +62,9 @@ class Composed:
     items: tuple[Item, ...] = ()
 
 
-def keep_editions(connection: Connection, made: Sequence[Composed], *, now: datetime) -> int:
+def keep_editions(
+    connection: Connection, made: Sequence[Composed], *, content_seq: int, now: datetime
+) -> int:
     """Store what editions say; returns how many nobody had composed before. Twice is harmless.
 
     A page makes its edition's waiting batches ready; without one they are closed. Statements work on
@@ -74,6 +75,7 @@ def keep_editions(connection: Connection, made: Sequence[Composed], *, now: date
         {
             "e": one.edition_id,
             "page": None if one.page is None else pages[one.page.fingerprint],
+            "content": content_seq,
             "now": to_stored(now),
         }
         for one in made
@@ -81,7 +83,10 @@ def keep_editions(connection: Connection, made: Sequence[Composed], *, now: date
     if not rows:
         return 0
     done = connection.execute(
-        text("UPDATE edition SET page_id = :page, composed_at = :now WHERE id = :e AND composed_at IS NULL"),
+        text(
+            "UPDATE edition SET page_id = :page, content_seq = :content, composed_at = :now "
+            "WHERE id = :e AND composed_at IS NULL"
+        ),
         rows,
     ).rowcount
     insert_if_new(connection, _I, [_item_row(one.edition_id, item) for one in made for item in one.items])
@@ -145,6 +150,8 @@ def _unpacked(body: bytes) -> Page:
 
 def mark_stale(connection: Connection, item: str, *, content_seq: int) -> set[int]:
     """Unfinished editions that hold the item get a next revision; returns the runs concerned.
+
+    ``content_seq`` is the seq of the correction; composing raises it to what it then finds.
 
     Batches not yet claimed move to the revision and wait for it; claimed ones go as they are.
     """

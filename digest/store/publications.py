@@ -72,6 +72,12 @@ def last_seq(connection: Connection) -> int:
     return connection.scalar(select(func.max(_T.c.seq))) or 0
 
 
+def last_correction(connection: Connection) -> int:
+    """The newest line that changes what may be said of something said before; 0 when there is none."""
+    kinds = (LineKind.CORRECTION.value, LineKind.WITHDRAWAL.value)
+    return connection.scalar(select(func.max(_T.c.seq)).where(_T.c.kind.in_(kinds))) or 0
+
+
 def last_seq_before(connection: Connection, instant: datetime) -> int:
     """The last line published before an instant; 0 when there is none."""
     return connection.scalar(select(func.max(_T.c.seq)).where(_T.c.published_at < instant)) or 0
@@ -93,8 +99,8 @@ def lines_between(
 ) -> tuple[LogLine, ...]:
     """The lines of (from_seq, upto_seq] in order, with the summaries as of ``content_seq``.
 
-    ``content_seq`` (default ``upto_seq``) is later only for the next revision of an edition that a
-    correction made stale. A summary withdrawn by then says nothing, but its withdrawal does.
+    ``content_seq`` (default ``upto_seq``) is when the edition is composed: what was corrected by then is
+    said as corrected. A summary withdrawn by then says nothing, but its withdrawal does.
     """
     content_seq = upto_seq if content_seq is None else content_seq
     query = select(_T).where(_T.c.seq > from_seq, _T.c.seq <= upto_seq).order_by(_T.c.seq)

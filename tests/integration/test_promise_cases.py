@@ -17,9 +17,6 @@ from tests.integration.promise_world import RULES, SCHEDULES, WISHES, nothing
 
 ABER = WISHES[0]
 
-old_words = pytest.mark.xfail(reason="an edition planned but not composed is not told of a correction")
-stuck = pytest.mark.xfail(reason="a batch added to a composed edition waits for ever")
-
 
 @pytest.fixture(params=[True, False], ids=["repeatable", "doubtful"])
 def world(request: pytest.FixtureRequest) -> Iterator[CheckedWorld]:
@@ -39,7 +36,6 @@ def words(world: CheckedWorld) -> list[dict[str, str]]:
     return [said_in(request.page).named for request in world.sender.arrived]
 
 
-@old_words
 @pytest.mark.parametrize("is_planned", [True, False])
 def test_a_summary_withdrawn_before_its_letter_is_composed_is_not_said(
     world: CheckedWorld, is_planned: bool
@@ -57,7 +53,6 @@ def test_a_summary_withdrawn_before_its_letter_is_composed_is_not_said(
     assert words(world) == [{"summary:2": "Right."}]
 
 
-@old_words
 def test_a_summary_corrected_before_its_letter_is_composed_is_said_corrected(world: CheckedWorld) -> None:
     world.somebody_joins(ABER, "daily")
     world.publish(0, -1, "Wrong.")
@@ -83,7 +78,6 @@ def test_a_summary_corrected_after_its_letter_is_composed_is_said_corrected(worl
     assert words(world) == [{"summary:1": "Right."}]
 
 
-@stuck
 def test_who_is_planned_late_joins_an_edition_that_is_composed_already(world: CheckedWorld) -> None:
     """The first reader's letter is in flight when the next slot is planned for both."""
     world.somebody_joins(ABER, "weekly")
