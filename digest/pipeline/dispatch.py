@@ -211,11 +211,15 @@ class _Hand:
                     deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
 
     def _take_doubt(self, batch: ClaimedBatch, doubt: InDoubt) -> None:
-        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, bad=doubt.bad)
-        self.done.uncertain += len(batch.recipients) - len(doubt.bad)
         self._doubts_in_a_row += 1
         if self._doubts_in_a_row >= self._desk.most_doubts:
             self.done.why = f"{self._doubts_in_a_row} answers in a row in doubt, the last: {doubt.why}"
+        if self._desk.sender.is_repeatable:
+            later = self._desk.clock() + _RETRY_AFTER
+            self._record(batch, BatchState.READY, why=doubt.why, retry_at=later, is_again=True)
+            return
+        self.done.uncertain += len(batch.recipients) - len(doubt.bad)
+        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, bad=doubt.bad)
 
     def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
         if refused.is_final:
@@ -244,6 +248,7 @@ class _Hand:
         provider_id: str | None = None,
         retry_at: datetime | None = None,
         bad: Iterable[int] = (),
+        is_again: bool = False,
     ) -> None:
         with self._database.write() as connection:
             for subscriber_id in bad:
@@ -257,6 +262,7 @@ class _Hand:
                 why=why,
                 provider_id=provider_id,
                 retry_at=retry_at,
+                is_again=is_again,
             )
 
     def _outgoing(self, batch: ClaimedBatch) -> Outgoing:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, String, bindparam, text
 
 from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch, end_delivery, open_editions
+from digest.store.editions import join_newest_revision
 from digest.store.tables import batch_key
 from digest.store.types import to_stored
 
@@ -59,8 +60,10 @@ def expire_claims(
 
 # The batch size bounds a claim from below, the claim size from above; ids keep the order of planning.
 _READY = """
-SELECT b.id, b.edition_id, e.page_id, b.attempt, b.size FROM batch b JOIN edition e ON e.id = b.edition_id
-WHERE b.run_id = :run AND b.state = 'ready' AND e.is_stale = 0 AND e.page_id IS NOT NULL
+SELECT b.id, b.edition_id, e.page_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
+FROM batch b JOIN edition e ON e.id = b.edition_id
+WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
+  AND (e.is_stale = 0 OR b.claimed_at IS NOT NULL)
   AND (b.retry_at IS NULL OR b.retry_at <= :now)
 ORDER BY b.id LIMIT :most {lock}
 """
@@ -116,10 +119,12 @@ def _recheck(
     good: dict[int, list[tuple[int, str, str]]] = {row.id: [] for row in taken}
     moved: list[Moved] = []
     fine_states = ("active", "pending") if is_notice else ("active",)
+    again = {row.id for row in taken if row.is_again}
     rows = connection.execute(query, {"ids": list(good)}).all()
     odd = []
     for batch, id_, address, name, state, profile, planned_profile, from_seq in rows:
-        if state in fine_states and (is_notice or profile == planned_profile):
+        is_fine = state in fine_states and (is_notice or profile == planned_profile)
+        if is_fine or (batch in again and state in ("active", "paused")):
             good[batch].append((id_, address, name))
         else:
             odd.append((id_, state, profile, from_seq))
@@ -202,9 +207,12 @@ def record(
     provider_id: str | None = None,
     why: str | None = None,
     retry_at: datetime | None = None,
+    is_again: bool = False,
 ) -> bool:
     """Write the answer to a claimed batch; False when it is not this holder's any more.
 
+    ``ready`` says that nobody was mailed: the batch is as if it had never been claimed, and joins the
+    newest revision of its edition. ``is_again``: it may have been, so the same letters go again.
     An answer that the provider took it counts also after the claim ran out (it is evidence); nothing
     else may touch a batch that is not held. Twice is harmless.
     """
@@ -212,7 +220,8 @@ def record(
     result = connection.execute(
         text(
             "UPDATE batch SET state = :state, recorded_at = :now, provider_id = :provider, why = :why, "
-            f"retry_at = :retry WHERE id = :id AND holder = :holder AND (state = 'claimed' {late})"
+            "retry_at = :retry, claimed_at = CASE WHEN :unclaim = 1 THEN NULL ELSE claimed_at END "
+            f"WHERE id = :id AND holder = :holder AND (state = 'claimed' {late})"
         ),
         {
             "state": state.value,
@@ -222,8 +231,11 @@ def record(
             "retry": None if retry_at is None else to_stored(retry_at),
             "id": batch_id,
             "holder": holder,
+            "unclaim": int(state is BatchState.READY and not is_again),
         },
     )
+    if result.rowcount and state is BatchState.READY and not is_again:
+        join_newest_revision(connection, batch_id)
     return result.rowcount == 1
 
 

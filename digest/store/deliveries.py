@@ -225,7 +225,12 @@ def _fill_level(connection: Connection, edition: int, *, batch_size: int) -> int
 # --- ending ----------------------------------------------------------------------------------------
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"
-_UNCLAIMED = f"(b.state IS NULL OR b.state IN ('waiting', 'ready', 'refused', 'closed')) AND NOT {_EMPTY}"
+# Ready, but claimed before by somebody who died: a repeatable sender's letter that may have arrived.
+_AGAIN = "(b.state = 'ready' AND b.claimed_at IS NOT NULL)"
+_UNCLAIMED = (
+    "(b.state IS NULL OR b.state IN ('waiting', 'refused', 'closed') "
+    f"OR (b.state = 'ready' AND b.claimed_at IS NULL)) AND NOT {_EMPTY}"
+)
 _FROM = """
 FROM delivery d LEFT JOIN batch b ON b.id = d.batch_id LEFT JOIN edition e ON e.id = d.edition_id
 WHERE d.ended IS NULL AND {which}
@@ -251,7 +256,7 @@ def close_older(connection: Connection, plan: PlanOf, span: Range) -> None:
     )
     _end_where(connection, older + "b.state = 'handed_over'", values, ended=Ended.HANDED_OVER)
     _end_where(connection, older + _EMPTY, values, ended=Ended.EMPTY)
-    _end_where(connection, older + "b.state = 'uncertain'", values, ended=None)
+    _end_where(connection, older + f"(b.state = 'uncertain' OR {_AGAIN})", values, ended=None)
     _end_where(connection, older + _UNCLAIMED, values, ended=Ended.EXPIRED)
 
 
@@ -308,7 +313,10 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     """End everything of a run that has not been claimed (cancelled, expired), ranges given back."""
     n = _end_where(connection, f"d.run_id = :run AND {_UNCLAIMED}", {"run": run_id}, ended=ended)
     connection.execute(
-        text("UPDATE batch SET state = 'closed' WHERE run_id = :run AND state IN ('waiting', 'ready')"),
+        text(
+            "UPDATE batch SET state = CASE WHEN claimed_at IS NULL THEN 'closed' ELSE 'uncertain' END "
+            "WHERE run_id = :run AND state IN ('waiting', 'ready')"
+        ),
         {"run": run_id},
     )
     return n

@@ -159,7 +159,8 @@ def mark_stale(connection: Connection, item: str, *, content_seq: int) -> set[in
         "SELECT DISTINCT e.id, e.run_id, e.profile_id, e.from_seq, e.revision FROM edition_item i "
         "JOIN edition e ON e.id = i.edition_id JOIN run r ON r.id = e.run_id "
         "WHERE i.item = :item AND e.is_stale = 0 AND r.state NOT IN ('completed', 'cancelled') "
-        "AND EXISTS (SELECT 1 FROM batch b WHERE b.edition_id = e.id AND b.state IN ('waiting', 'ready'))"
+        "AND EXISTS (SELECT 1 FROM batch b WHERE b.edition_id = e.id "
+        "AND b.state IN ('waiting', 'ready', 'claimed'))"
     )
     runs = set()
     for id_, run_id, profile, from_seq, revision in connection.execute(query, {"item": item}).all():
@@ -182,13 +183,33 @@ def mark_stale(connection: Connection, item: str, *, content_seq: int) -> set[in
 
 
 def _move_unclaimed(connection: Connection, *, old: int, new: int) -> None:
+    # Batches first: a claim that wins the race keeps its batch, and so its deliveries, as they are. One that
+    # was claimed before is to be done again just as it was: the same letter may have arrived.
+    _move(
+        connection, new, "edition_id = :old AND state IN ('waiting', 'ready') AND claimed_at IS NULL", old=old
+    )
+
+
+def join_newest_revision(connection: Connection, batch_id: int) -> None:
+    """A batch that comes back unsent goes with the newest words of its edition."""
+    newest = connection.execute(
+        text(
+            "SELECT n.id FROM batch b JOIN edition e ON e.id = b.edition_id "
+            "JOIN edition n "
+            "ON n.run_id = e.run_id AND n.profile_id = e.profile_id AND n.from_seq = e.from_seq "
+            "WHERE b.id = :batch AND e.is_stale = 1 ORDER BY n.revision DESC LIMIT 1"
+        ),
+        {"batch": batch_id},
+    ).scalar()
+    if newest is not None:
+        _move(connection, int(newest), "id = :batch AND state = 'ready'", batch=batch_id)
+        settle_waiting(connection, [int(newest)])
+
+
+def _move(connection: Connection, new: int, which: str, **values: int) -> None:
     # Batches first: a claim that wins the race keeps its batch, and so its deliveries, as they are.
     connection.execute(
-        text(
-            "UPDATE batch SET edition_id = :new, state = 'waiting' "
-            "WHERE edition_id = :old AND state IN ('waiting', 'ready')"
-        ),
-        {"old": old, "new": new},
+        text(f"UPDATE batch SET edition_id = :new, state = 'waiting' WHERE {which}"), {"new": new, **values}
     )
     connection.execute(
         text(
