@@ -287,10 +287,14 @@ class World:
             ]
 
     def note_claims(self, begun: int) -> None:
+        """Remember since when a letter may have left: a claim that came back unsent never was one."""
         with self.database.read() as connection:
-            query = text("SELECT id FROM batch WHERE state = 'claimed'")
-            for id_ in connection.execute(query).scalars():
-                self.claimed.setdefault(id_, begun)
+            query = text("SELECT id, claimed_at IS NOT NULL FROM batch WHERE state <> 'handed_over'")
+            for id_, is_claimed in connection.execute(query):
+                if is_claimed:
+                    self.claimed.setdefault(id_, begun)
+                else:
+                    self.claimed.pop(id_, None)
 
     def read_the_log(self) -> None:
         query = text(

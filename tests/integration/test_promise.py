@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -25,6 +25,9 @@ from tests.integration.promise_world import RULES, SCHEDULES, WISHES, nothing
 
 HOW = ("good", "good", "refused", "later", "doubt", "dies before", "dies after", "slow", "bad address")
 MEANWHILE = ("nothing", "nothing", "other", "wishes", "publish", "withdraw", "leave", "pause")
+CHANGES = ("wishes", "wishes", "schedule", "pause", "resume", "leave", "return", "suppress")
+# Of six meetings those of the council with limited support come up less often: it has less to mail.
+NUMBERS = st.sampled_from((0, 0, 1, 3, 3, 4, 2, 5))
 
 
 class Story(RuleBasedStateMachine, CheckedWorld):
@@ -35,6 +38,7 @@ class Story(RuleBasedStateMachine, CheckedWorld):
     def __init__(self) -> None:
         RuleBasedStateMachine.__init__(self)
         CheckedWorld.__init__(self, is_repeatable=self.sender_is_repeatable)
+        self.is_sending = False
 
     def teardown(self) -> None:
         try:
@@ -49,7 +53,7 @@ class Story(RuleBasedStateMachine, CheckedWorld):
     @initialize(
         wishes=st.lists(st.sampled_from(WISHES), min_size=1, max_size=3),
         schedules=st.lists(st.sampled_from(sorted(SCHEDULES)), min_size=3, max_size=3),
-        news=st.lists(st.integers(0, 5), max_size=4),
+        news=st.lists(NUMBERS, max_size=4),
     )
     def it_begins(self, wishes: list[Wishes], schedules: list[str], news: list[int]) -> None:
         for wish, schedule in zip(wishes, schedules, strict=False):
@@ -57,24 +61,23 @@ class Story(RuleBasedStateMachine, CheckedWorld):
         for number in news:
             self.publish(number, -2, f"First text of {number}.")
 
-    @rule(schedule=st.sampled_from(sorted(SCHEDULES)), late=st.sampled_from((5, 5, 180, 2000)))
-    def time_comes_for(self, schedule: str, late: int) -> None:
-        self.now = slots.next_slot(SCHEDULES[schedule], self.now) + timedelta(minutes=late)
-
-    @rule(hours=st.sampled_from((1, 1, 24, 50, 800)))
+    @rule(hours=st.sampled_from((1, 13, 50, 800)))
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
-    @rule(number=st.integers(0, 5), days=st.integers(-80, 20), is_new_text=st.booleans())
-    def a_summary_is_published(self, number: int, days: int, is_new_text: bool) -> None:
+    @rule(
+        number=NUMBERS,
+        days=st.integers(-80, 20),
+        is_new_text=st.booleans(),
+        is_withdrawn=st.booleans(),
+    )
+    def a_summary_is_published(self, number: int, days: int, is_new_text: bool, is_withdrawn: bool) -> None:
         self.publish(number, days, f"Text {self.step if is_new_text else 0} of meeting {number}.")
-
-    @rule(number=st.integers(0, 5))
-    def a_summary_is_withdrawn(self, number: int) -> None:
-        self.withdraw(number)
+        if is_withdrawn:
+            self.withdraw(number)
 
     @rule(
-        number=st.integers(0, 5),
+        number=NUMBERS,
         days=st.integers(-3, 40),
         status=st.sampled_from((MeetingStatus.SCHEDULED, MeetingStatus.SCHEDULED, MeetingStatus.CANCELLED)),
         papers=st.integers(0, 2),
@@ -88,39 +91,36 @@ class Story(RuleBasedStateMachine, CheckedWorld):
         self.somebody_joins(wishes, schedule)
 
     @precondition(lambda self: self.readers)
-    @rule(data=st.data(), wishes=st.sampled_from(WISHES))
-    def somebody_changes_their_wishes(self, data: st.DataObject, wishes: Wishes) -> None:
-        self.change_wishes(self.some_reader(data), wishes)
+    @rule(data=st.data(), what=st.sampled_from(CHANGES))
+    def somebody_changes_something(self, data: st.DataObject, what: str) -> None:
+        reader = self.some_reader(data)
+        if what == "wishes":
+            self.change_wishes(reader, data.draw(st.sampled_from(WISHES)))
+        elif what == "schedule":
+            self.change_schedule(reader, data.draw(st.sampled_from(sorted(SCHEDULES))))
+        else:
+            self.move(reader, what)
 
-    @precondition(lambda self: self.readers)
-    @rule(data=st.data(), schedule=st.sampled_from(sorted(SCHEDULES)))
-    def somebody_changes_their_schedule(self, data: st.DataObject, schedule: str) -> None:
-        self.change_schedule(self.some_reader(data), schedule)
-
-    @precondition(lambda self: self.readers)
-    @rule(data=st.data(), what=st.sampled_from(("pause", "resume", "leave", "return", "suppress")))
-    def somebody_pauses_leaves_or_returns(self, data: st.DataObject, what: str) -> None:
-        self.move(self.some_reader(data), what)
-
-    @rule(stage=st.sampled_from(("opened", "planned", "composed", "composed", "composed")))
-    def runs_get_going(self, stage: str) -> None:
-        for run in plan.open_due_runs(self.database, now=self.now, rules=RULES):
-            if stage != "opened":
-                self.plan_and_check(run)
-            if stage == "composed":
-                self.compose_run(self.run_of(run.id))
-
-    @rule(data=st.data(), is_killed=st.booleans())
-    def a_run_is_planned(self, data: st.DataObject, is_killed: bool) -> None:
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(("open", "plan", "compose", "cancel", "resume")),
+        is_killed=st.booleans(),
+    )
+    def a_run_gets_on(self, data: st.DataObject, what: str, is_killed: bool) -> None:
+        if what == "open":
+            plan.open_due_runs(self.database, now=self.now, rules=RULES)
         run = self.some_run(data)
-        if run is not None:
+        if run is None:
+            return
+        if what == "plan":
             self.plan_and_check(run, is_killed=is_killed)
-
-    @rule(data=st.data(), is_killed=st.booleans())
-    def a_run_is_composed(self, data: st.DataObject, is_killed: bool) -> None:
-        run = self.some_run(data)
-        if run is not None:
+        elif what == "compose":
             self.compose_run(run, is_killed=is_killed)
+        elif what == "cancel":
+            plan.cancel(self.database, run.id, why="asked", now=self.now)
+        elif what == "resume":
+            with self.database.write() as connection:
+                runs.resume_run(connection, run.id)
 
     @rule(
         data=st.data(),
@@ -132,9 +132,11 @@ class Story(RuleBasedStateMachine, CheckedWorld):
         run = self.some_run(data)
         if run is None:
             return
+        self.is_sending = True
         self.sender.before, self.sender.answer = self.behaviour(data, run, how, meanwhile)
         self.hand_over(run, claim_size=claim_size)
         self.sender.before, self.sender.answer = nothing, take_all
+        self.is_sending = False
 
     @precondition(lambda self: self.readers)
     @rule(
@@ -143,7 +145,7 @@ class Story(RuleBasedStateMachine, CheckedWorld):
         then=st.sampled_from(("nothing", *MEANWHILE)),
         how=st.sampled_from(HOW),
         meanwhile=st.sampled_from(MEANWHILE),
-        news=st.lists(st.integers(0, 5), max_size=3),
+        news=st.lists(NUMBERS, min_size=1, max_size=3),
     )
     def a_slot_is_served(
         self, data: st.DataObject, first: str, then: str, how: str, meanwhile: str, news: list[int]
@@ -190,12 +192,15 @@ class Story(RuleBasedStateMachine, CheckedWorld):
 
     def happen_meanwhile(self, data: st.DataObject, run: Run, what: str) -> None:
         if what == "other":
+            # The letters of a process beside this one are read when this one's are.
             dispatch.dispatch(self.database, run, self.desk(f"other-{self.step}", 1))
+            if not self.is_sending:
+                self.read_the_letters(self.step)
         elif what == "publish":
-            number = data.draw(st.integers(0, 5), label="published meanwhile")
+            number = data.draw(NUMBERS, label="published meanwhile")
             self.publish(number, -1, f"Text {self.step} of meeting {number}.")
         elif what == "withdraw":
-            self.withdraw(data.draw(st.integers(0, 5), label="withdrawn meanwhile"))
+            self.withdraw(data.draw(NUMBERS, label="withdrawn meanwhile"))
         elif what == "wishes":
             self.change_wishes(self.some_reader(data), data.draw(st.sampled_from(WISHES)))
         elif what in ("leave", "pause"):
@@ -204,19 +209,6 @@ class Story(RuleBasedStateMachine, CheckedWorld):
     @rule()
     def everything_due_is_run(self) -> None:
         self.run_all()
-
-    @rule(data=st.data())
-    def a_run_is_cancelled(self, data: st.DataObject) -> None:
-        run = self.some_run(data)
-        if run is not None:
-            plan.cancel(self.database, run.id, why="asked", now=self.now)
-
-    @rule(data=st.data())
-    def a_paused_run_goes_on(self, data: st.DataObject) -> None:
-        run = self.some_run(data)
-        if run is not None:
-            with self.database.write() as connection:
-                runs.resume_run(connection, run.id)
 
     def some_reader(self, data: st.DataObject) -> Reader:
         return self.readers[data.draw(st.sampled_from(sorted(self.readers)), label="reader")]
@@ -240,6 +232,7 @@ SETTINGS = settings(
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 Story.TestCase.settings = SETTINGS

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from digest import slots
-from digest.model import Outcome, Outgoing
+from digest.model import Outcome, Outgoing, Refused
 from digest.pipeline import plan
 from digest.store.runs import Run
 from digest.testing import said_in
@@ -76,6 +76,28 @@ def test_a_summary_corrected_after_its_letter_is_composed_is_said_corrected(worl
     world.compose_run(world.run_of(run.id))
     world.hand_over(run)
     assert words(world) == [{"summary:1": "Right."}]
+
+
+def test_a_letter_refused_for_now_while_its_summary_is_withdrawn_goes_without_it(
+    world: CheckedWorld,
+) -> None:
+    world.somebody_joins(ABER, "daily")
+    world.publish(0, -1, "Wrong.")
+    world.publish(3, -1, "Right.")
+    run = opened(world)
+    world.plan_and_check(run)
+    world.compose_run(run)
+
+    def withdrawn_meanwhile(outgoing: Outgoing) -> Outcome | None:
+        world.withdraw(0)
+        return Refused("busy", is_final=False, retry_at=world.now + timedelta(hours=1))
+
+    world.sender.before = withdrawn_meanwhile
+    world.hand_over(run)
+    world.sender.before = nothing
+    world.now += timedelta(hours=2)
+    world.run_all()
+    assert words(world) == [{"summary:2": "Right."}]
 
 
 def test_who_is_planned_late_joins_an_edition_that_is_composed_already(world: CheckedWorld) -> None:
