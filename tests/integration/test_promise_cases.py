@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from digest import slots
-from digest.model import Outcome, Outgoing, Refused
+from digest.model import InDoubt, Outcome, Outgoing, Refused
 from digest.pipeline import plan
 from digest.store.runs import Run
 from digest.testing import said_in
@@ -124,3 +124,24 @@ def test_who_is_planned_late_joins_an_edition_that_is_composed_already(world: Ch
     world.run_all()
     world.check_ledger()
     assert [one.standing for one in world.deliveries()] == ["handed_over"] * 3
+
+
+@pytest.mark.xfail(reason="a doubtful letter that is refused when done again loses its range to the next")
+def test_a_doubtful_letter_refused_when_done_again_leaves_no_gap() -> None:
+    world = CheckedWorld(is_repeatable=True)
+    try:
+        world.somebody_joins(ABER, "daily")
+        world.publish(0, -1, "First.")
+        first = opened(world)
+        world.plan_and_check(first)
+        world.compose_run(first)
+        world.sender.answer = lambda outgoing: InDoubt("no answer")
+        world.hand_over(first)
+        world.publish(3, -1, "Second.")
+        second = opened(world)
+        world.plan_and_check(second)
+        world.sender.before = lambda outgoing: Refused("no")
+        world.hand_over(first)
+        world.check_ledger()
+    finally:
+        world.close()
