@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from digest import slots
 from digest.compose.edition import Facts, edition_of
 from digest.compose.lines import LineIndex
 from digest.errors import RenderError
@@ -155,8 +156,14 @@ class _Desk:
 
     def _shared(self, connection: Connection) -> Facts:
         if self._facts is None:
+            limits = self._limits
+            if self._run.schedule_id is not None:
+                # A monthly reader's ordinary letter reaches back further than `look_back` after a pause.
+                schedule = profiles.schedules_by_id(connection)[self._run.schedule_id]
+                reach = 3 * slots.late_limit(schedule)
+                limits = replace(limits, look_back=max(limits.look_back, reach))
             self._facts = facts_of(
-                connection, upto_seq=self._run.upto_seq, as_of=self._run.as_of, limits=self._limits
+                connection, upto_seq=self._run.upto_seq, as_of=self._run.as_of, limits=limits
             )
         return self._facts
 

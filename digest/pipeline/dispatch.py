@@ -222,7 +222,11 @@ class _Hand:
         self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, bad=doubt.bad)
 
     def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
-        if refused.is_final:
+        if refused.is_final and batch.is_again:
+            # The first try may have arrived: a range that may have been said is not given back.
+            self.done.uncertain += len(batch.recipients)
+            self._record(batch, BatchState.UNCERTAIN, why=f"refused when done again: {refused.why}")
+        elif refused.is_final:
             with self._database.write() as connection:
                 if batches.record(
                     connection,

@@ -149,7 +149,10 @@ def withdraw(database: Database, id_: int, *, why: str, now: datetime) -> bool:
         seq = publications.last_seq(connection)
         if meeting is not None and publications.has_line(connection, item):
             council_id = councils.council_ids(connection)[stored.council]
-            line = NewLine(LineKind.WITHDRAWAL, item, stored.version, council_id, meeting, why=why)
+            # With the text still there in another language it is that text that readers are told of.
+            others = summaries.other_languages(connection, stored.meeting_id, stored.id)
+            kind = LineKind.CORRECTION if others else LineKind.WITHDRAWAL
+            line = NewLine(kind, item, stored.version, council_id, meeting, why=why)
             seq = publications.append_line(connection, line, now=now)
         summaries.withdraw_summary(connection, id_, withdrawn_seq=seq)
         _recompose(connection, item, content_seq=seq)

@@ -20,7 +20,8 @@ from digest.store.types import to_stored
 class ClaimedBatch:
     """A batch in the holder's hands, with the recipients that passed the recheck, in order of id.
 
-    ``recipients`` are (subscriber id, address, name).
+    ``recipients`` are (subscriber id, address, name). ``is_again``: claimed before and never answered, so
+    the same letters may have left already.
     """
 
     id: int
@@ -28,6 +29,7 @@ class ClaimedBatch:
     page_id: int
     attempt: int
     recipients: Sequence[tuple[int, str, str]]
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,10 @@ def _recheck(
             moved.append(Moved(id_, profile, from_seq))
         else:
             end_delivery(connection, run_id, id_, ended=_end_for(state))
-    batches = [ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good[row.id]) for row in taken]
+    batches = [
+        ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good[row.id], bool(row.is_again))
+        for row in taken
+    ]
     return batches, moved
 
 

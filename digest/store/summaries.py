@@ -113,6 +113,14 @@ def was_published(connection: Connection, id_: int) -> bool:
     return bool(connection.scalar(query))
 
 
+def other_languages(connection: Connection, meeting_id: int, id_: int) -> bool:
+    """Whether the meeting's summary is public in another language than this one's."""
+    query = select(func.count()).where(
+        _S.c.meeting_id == meeting_id, _S.c.id != id_, _S.c.state == SummaryState.PUBLISHED.value
+    )
+    return bool(connection.scalar(query))
+
+
 def languages_as_of(
     connection: Connection, meeting_ids: Iterable[int], *, content_seq: int
 ) -> dict[int, tuple[Condensed, ...]]:

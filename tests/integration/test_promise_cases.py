@@ -126,7 +126,6 @@ def test_who_is_planned_late_joins_an_edition_that_is_composed_already(world: Ch
     assert [one.standing for one in world.deliveries()] == ["handed_over"] * 3
 
 
-@pytest.mark.xfail(reason="a doubtful letter that is refused when done again loses its range to the next")
 def test_a_doubtful_letter_refused_when_done_again_leaves_no_gap() -> None:
     world = CheckedWorld(is_repeatable=True)
     try:
