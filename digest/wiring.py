@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest.errors import SettingsError
+from digest.errors import SettingsError, TemplateError
 from digest.links import Signer
 from digest.model import Edition, Page, Publication
 from digest.resources import resource_dir
@@ -43,7 +43,6 @@ class Hall:
 
     settings: Settings
     clock: Callable[[], datetime]
-    templates: Path | None = None
     _open: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property
@@ -78,16 +77,21 @@ class Hall:
 
     @cached_property
     def skeleton(self) -> Skeleton:
-        """The compiled templates. Raises: TemplateError."""
+        """The compiled templates. Raises: TemplateError; SettingsError without the operator's folder."""
         from digest.render.skeleton import compile_skeleton
 
-        return compile_skeleton(template_sources(self.templates), self.publication)
+        return compile_skeleton(template_sources(self.settings.templates), self.publication)
 
     def printer(self, edition: Edition) -> Page:
         """An edition as a page."""
         from digest.render.page import render_page
 
-        return render_page(edition, self.skeleton)
+        return render_page(edition, self.skeleton, max_bytes=self.max_bytes)
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that a letter's HTML, or its text, may take with everything filled in."""
+        return self.settings.digest.size_kb * 1000
 
     @cached_property
     def limits(self) -> Limits:
@@ -202,12 +206,31 @@ class Hall:
 
 
 def template_sources(own: Path | None = None) -> dict[str, str]:
-    """The texts of templates/email by path, an operator's own folder laid over them file by file."""
+    """The texts of templates/email by path, an operator's own laid over them file by file.
+
+    ``own`` is a folder like ``templates`` (its ``email`` counts), or like ``templates/email``.
+
+    Raises: SettingsError without such a folder, TemplateError for a file that cannot be read.
+    """
+    found = _texts(resource_dir("templates") / "email", shown="")
+    if own is None:
+        return found
+    if not own.is_dir():
+        raise SettingsError(f"templates: there is no folder {own}: make it, or take the option out")
+    email = own / "email"
+    return found | _texts(email if email.is_dir() else own, shown=f"{own.name}/")
+
+
+def _texts(folder: Path, *, shown: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for folder in (resource_dir("templates") / "email", *([own] if own else [])):
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in (".mjml", ".txt", ".po"):
-                found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".mjml", ".txt", ".po"):
+            continue
+        name = path.relative_to(folder).as_posix()
+        try:
+            found[name] = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TemplateError(f"{shown}{name} cannot be read ({error}): save it as UTF-8 text") from error
     return found
 
 

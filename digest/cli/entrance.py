@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from digest.errors import ClockError, DigestError, UsageError
+from digest.errors import ClockError, DigestError, TemplateError, UsageError
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
@@ -75,10 +75,11 @@ def instant(text: str, *, option: str) -> datetime:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Errors of the tree become one line on stderr: usage and settings exit 2, the rest 1."""
+    """Errors of the tree become one line on stderr: usage, settings and templates exit 2, the rest 1."""
     try:
         yield
-    except UsageError as error:
+    except (UsageError, TemplateError) as error:
+        # Templates are compiled before anything is tried.
         stop(str(error), code=USAGE)
     except DigestError as error:
         stop(str(error), code=FAILED)

@@ -42,6 +42,8 @@ def preview(
         raise UsageError("name whose letter: --subscriber ADDRESS or --profile FILE")
     entrance: Entrance = context.obj
     with entrance.at(at).hall() as hall:
+        # A wrong template is named even where there is nothing to say.
+        _ = hall.skeleton
         wishes = profile.read_text(encoding="utf-8") if profile is not None else None
         letter = letter_for(hall.works, address=subscriber, wishes=wishes)
     if letter is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -10,7 +11,7 @@ from digest import slots
 from digest.compose.explain import explain
 from digest.compose.profile import profile_from_json
 from digest.deliver.message import filled, letter_bytes
-from digest.model import Outgoing, Page, Profile, RunKind
+from digest.model import Outgoing, Page, Profile, RunKind, SubscriberState
 from digest.pipeline import compose, plan
 from digest.pipeline.dispatch import recipients_of
 from digest.pipeline.run import Works
@@ -21,12 +22,13 @@ from digest.store.subscribers import Subscriber
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter as its reader would get it, links and greeting filled in."""
+    """A letter as its reader would get it, links and greeting filled in; ``page`` has its tags still."""
 
     subject: str
     html: bytes | None
     text: bytes
     eml: bytes
+    page: Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +50,51 @@ def letter_for(works: Works, *, address: str | None, wishes: str | None) -> Lett
     Between a slot and the next one it is what the slot's run said to them, if it did.
     Raises: NotFoundError for an unknown address, SubscriberError for impossible wishes.
     """
-    now = works.desk.clock()
     with works.database.read() as connection:
-        said = _said_already(connection, works, address)
-        if said is not None:
-            return _letter(works, *said)
         reader = subscribers.subscriber_by_address(connection, address) if address is not None else None
-        profile = reader.profile if reader else profile_from_json(wishes or "{}")
-        upto = publications.last_seq(connection)
-        start = reader.covered_seq if reader else _fresh_mark(connection, works)
-        edition = compose.compose_one(
-            connection, profile, from_seq=start, upto_seq=upto, as_of=now, limits=works.limits
-        )
-    if edition.is_empty:
-        return None
-    return _letter(works, works.printer(edition), reader)
+        page = _said_to(connection, works, reader) if reader else None
+        if page is None:
+            profile = reader.profile if reader else profile_from_json(wishes or "{}")
+            start = reader.covered_seq if reader else _fresh_mark(connection, works)
+            page = _page_now(connection, works, profile, from_seq=start)
+    return None if page is None else _letter(works, page, reader)
 
 
-def _said_already(
-    connection: Connection, works: Works, address: str | None
-) -> tuple[Page, Subscriber] | None:
+def pages_of_all(works: Works) -> Iterator[tuple[str, Page]]:
+    """Every page that an active reader would get now, each once, with the address of its first reader."""
+    wishes: set[tuple[str, int]] = set()
+    seen: set[str] = set()
+    with works.database.read() as connection:
+        for reader in subscribers.all_subscribers(connection):
+            if reader.state is not SubscriberState.ACTIVE:
+                continue
+            page = _said_to(connection, works, reader)
+            key = (reader.profile.fingerprint, reader.covered_seq)
+            if page is None and key not in wishes:
+                wishes.add(key)
+                page = _page_now(connection, works, reader.profile, from_seq=reader.covered_seq)
+            if page is not None and page.fingerprint not in seen:
+                seen.add(page.fingerprint)
+                yield reader.address, page
+
+
+def _page_now(connection: Connection, works: Works, profile: Profile, *, from_seq: int) -> Page | None:
+    edition = compose.compose_one(
+        connection,
+        profile,
+        from_seq=from_seq,
+        upto_seq=publications.last_seq(connection),
+        as_of=works.desk.clock(),
+        limits=works.limits,
+    )
+    return None if edition.is_empty else works.printer(edition)
+
+
+def _said_to(connection: Connection, works: Works, reader: Subscriber) -> Page | None:
     """The page that the run of the current slot made for them, if there is one."""
-    if address is None:
-        return None
-    reader = subscribers.subscriber_by_address(connection, address)
     slot_at = slots.latest_slot(reader.schedule, works.desk.clock())
     page_id = deliveries.page_of(connection, reader.id, slot_at=slot_at)
-    return None if page_id is None else (editions.page_by_id(connection, page_id), reader)
+    return None if page_id is None else editions.page_by_id(connection, page_id)
 
 
 def _fresh_mark(connection: Connection, works: Works) -> int:
@@ -108,6 +128,7 @@ def _letter(works: Works, page: Page, reader: Subscriber | None) -> Letter:
         html=None if shown.html is None else shown.html.encode(),
         text=shown.text.encode(),
         eml=letter_bytes(outgoing, recipient),
+        page=page,
     )
 
 

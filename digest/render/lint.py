@@ -49,29 +49,50 @@ class Finding:
 
 
 def lint(
-    page: Page, *, value_bytes: int = tags.MAX_VALUE_BYTES, needs_unsubscribe: bool = True
+    page: Page,
+    *,
+    value_bytes: int = tags.MAX_VALUE_BYTES,
+    max_bytes: int = MAX_BYTES,
+    needs_unsubscribe: bool = True,
 ) -> tuple[Finding, ...]:
     """Everything wrong with the page, errors first; empty for a letter that may go.
 
-    ``value_bytes`` is what a tag's value takes in the size (0 for a page whose tags are filled);
+    ``value_bytes`` is what a tag's value takes in the size (0 for a page whose tags are filled),
+    ``max_bytes`` the most that a part may take;
     ``needs_unsubscribe`` is False for notices to people who have not confirmed.
     """
-    findings = [*_lines(page), *_size(page, value_bytes), *_text(page, needs_unsubscribe=needs_unsubscribe)]
+    findings = [
+        *_lines(page),
+        *_size(page, value_bytes, max_bytes),
+        *_text(page, needs_unsubscribe=needs_unsubscribe),
+    ]
     if page.html is not None:
         elements = elements_of(page.html)
         findings += [
-            *_structure(elements),
-            *_headings(elements),
-            *_links(elements),
+            *_markup(page.html, elements),
             *(_way_out(elements) if needs_unsubscribe else ()),
-            *_images(elements),
-            *_contrast(elements),
-            *_dropped(elements),
-            *_styles(page.html),
-            *_left_over("HTML", _visible(elements)),
             *_parity(page, elements),
         ]
     return tuple(sorted(findings, key=lambda finding: not finding.is_error))
+
+
+def lint_html(html: str, *, max_bytes: int = MAX_BYTES) -> tuple[Finding, ...]:
+    """Everything wrong with the HTML of a letter whose tags are filled, as the preview writes it."""
+    elements = elements_of(html)
+    page = Page(subject="", preheader="", html=html, text="")
+    findings = [*_size(page, 0, max_bytes), *_markup(html, elements), *_way_out(elements)]
+    return tuple(sorted(findings, key=lambda finding: not finding.is_error))
+
+
+def _markup(html: str, elements: list[Element]) -> Iterator[Finding]:
+    yield from _structure(elements)
+    yield from _headings(elements)
+    yield from _links(elements)
+    yield from _images(elements)
+    yield from _contrast(elements)
+    yield from _dropped(elements)
+    yield from _styles(html)
+    yield from _left_over("HTML", _visible(elements))
 
 
 def _lines(page: Page) -> Iterator[Finding]:
@@ -89,12 +110,12 @@ def _lines(page: Page) -> Iterator[Finding]:
         yield from _left_over(place, line)
 
 
-def _size(page: Page, value_bytes: int) -> Iterator[Finding]:
+def _size(page: Page, value_bytes: int, max_bytes: int) -> Iterator[Finding]:
     for place, part in (("HTML", page.html or ""), ("text", page.text)):
         size = tags.size_after(part, value_bytes=value_bytes)
-        if size > MAX_BYTES:
+        if size > max_bytes:
             mend = "show fewer items or less detail: Gmail hides what follows, the way out with it"
-            yield Finding("size", place, f"{size} bytes, more than {MAX_BYTES}", mend)
+            yield Finding("size", place, f"{size} bytes, more than {max_bytes}", mend)
 
 
 def _text(page: Page, *, needs_unsubscribe: bool) -> Iterator[Finding]:

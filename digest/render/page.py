@@ -41,17 +41,17 @@ _SAID = attrgetter(*SAID_FIELDS)
 FILLER = Markup("&#847;&zwnj;&nbsp;" * 40)  # noqa: S704 - constant
 
 
-def render_page(edition: Edition, skeleton: Skeleton) -> Page:
+def render_page(edition: Edition, skeleton: Skeleton, *, max_bytes: int = MAX_BYTES) -> Page:
     """The edition as one Page in its profile's language; HTML is None for readers of plain text.
 
-    HTML and text stay within 80 kB once the tags are replaced. Same edition and skeleton, same page.
+    HTML and text stay within ``max_bytes`` once the tags are replaced. Same edition and skeleton, same page.
     """
     tongue = skeleton.tongue(edition.profile.language)
     letter = _Letter(edition, skeleton, tongue, year_of(edition.as_of))
-    room = MAX_BYTES
+    room = max_bytes
     while True:
         page = letter.page(letter.fitted(room))
-        excess = max(tags.size_after(page.html or ""), tags.size_after(page.text)) - MAX_BYTES
+        excess = max(tags.size_after(page.html or ""), tags.size_after(page.text)) - max_bytes
         if excess <= 0 or not edition.entries or room <= 0:
             return page
         room -= excess + _STEP_BYTES

@@ -273,6 +273,9 @@ class Settings(BaseSettings):
     sender: Literal["outbox", "smtp", "sendgrid"] = Field(
         default="outbox", description="outbox, smtp or sendgrid"
     )
+    templates: Path | None = Field(
+        default=None, description="your own templates, laid over the packaged ones file by file"
+    )
     publication: PublicationSettings = PublicationSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     digest: DigestSettings = DigestSettings()

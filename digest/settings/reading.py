@@ -23,8 +23,8 @@ NOT_OPTIONS = frozenset({"DIGEST_CONFIG", "DIGEST_NOW"})
 def load_settings(path: str | None, environ: Mapping[str, str], *, toml_text: str | None = None) -> Settings:
     """The settings of one digest.toml (none: defaults) and the variables in ``environ``, which win.
 
-    ``toml_text`` stands in for the file's content. Relative paths (database, outbox, inbox) are meant from
-    the folder of ``path``.
+    ``toml_text`` stands in for the file's content. Relative paths (database, templates, outbox, inbox)
+    are meant from the folder of ``path``.
 
     Raises: SettingsError that names each wrong option, where it stands and the mend.
     """
@@ -134,6 +134,8 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         update["database_url"] = f"{match[1]}{(folder / match[2]).as_posix()}{match[3]}"
     directory = folder / settings.outbox.directory
     update["outbox"] = settings.outbox.model_copy(update={"directory": directory})
+    if settings.templates is not None:
+        update["templates"] = folder / settings.templates
     if settings.summaries.inbox is not None:
         update["summaries"] = SummarySettings(inbox=folder / settings.summaries.inbox)
     return settings.model_copy(update=update)

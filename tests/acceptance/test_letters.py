@@ -1,0 +1,226 @@
+"""An operator looks at letters before they leave: previews, the lint, templates of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Operator
+
+SUNDAY = "2025-09-07T18:00:00+01:00"
+SUMMARY = """---
+council: aber
+committee: Cabinet
+starts_at: 2025-09-03T18:00
+url: https://aber.example/meetings/1
+questions: ["Will the library in Aber stay open?"]
+topics: [Libraries]
+origin: ai
+---
+The cabinet kept the library open until spring. {more}
+
+## What it costs
+
+- The roof needs £40,000.
+- Two volunteers open the doors on Saturdays.
+"""
+QUIET = '<mj-text css-class="gutter"><p class="flush">{{ sentense }}</p></mj-text>\n'
+
+
+@pytest.fixture
+def with_readers(operator: Operator) -> Operator:
+    """Aber with a published summary, a reader of HTML and one of plain text."""
+    operator.write("cabinet.md", SUMMARY.format(more=""))
+    assert operator.digest("summary", "import", "cabinet.md").code == 0
+    operator.write(
+        "people.csv",
+        "email,name,councils,format,status\nann@example.org,Ann,aber,,active\nbob@example.org,Bob,aber,text,active\n",
+    )
+    assert operator.digest("subscriber", "import", "people.csv").code == 0
+    return operator
+
+
+def own(operator: Operator, file: str, content: str) -> None:
+    """A template of the operator's own, named in digest.toml."""
+    path = operator.folder / "own" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    settings = operator.folder / "digest.toml"
+    text = settings.read_text(encoding="utf-8").replace("# templates =", 'templates = "own"')
+    settings.write_text(text, encoding="utf-8")
+
+
+def preview(operator: Operator, address: str = "ann@example.org", *, form: str = "html") -> str:
+    path = operator.folder / f"letter.{form}"
+    done = operator.digest("preview", "--subscriber", address, "--format", form, "-o", str(path), now=SUNDAY)
+    assert done.code == 0, done.said
+    return path.read_text(encoding="utf-8")
+
+
+# --- templates of their own --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["", "email/"], ids=["as templates/email", "as templates"])
+def test_an_operators_own_template_is_laid_over_ours(with_readers: Operator, where: str) -> None:
+    own(with_readers, f"{where}parts/section.txt", "\n*** {{ heading }} ***\n")
+    assert "*** Decided ***" in preview(with_readers, form="text")
+    assert "Will the library in Aber stay open?" in preview(with_readers)
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("preview", "--subscriber", "ann@example.org"), ("lint",)], ids=lambda w: w[0]
+)
+def test_a_missing_variable_stops_at_start_with_its_place_and_mend(
+    with_readers: Operator, words: tuple[str, ...]
+) -> None:
+    own(with_readers, "parts/quiet.mjml", "\n" + QUIET)
+    done = with_readers.digest(*words, now=SUNDAY)
+    assert done.code == 2
+    assert "parts/quiet.mjml, line 2: no variable 'sentense'" in done.said
+    assert "'sentences'" in done.said
+    assert done.out == ""
+
+
+def test_with_a_wrong_template_nothing_is_planned_and_nothing_written(with_readers: Operator) -> None:
+    own(with_readers, "parts/quiet.mjml", QUIET)
+    assert with_readers.digest("run", now=SUNDAY).code == 2
+    assert with_readers.digest("run", "list", "--json").document == {"runs": []}
+    assert list(with_readers.folder.rglob("*.eml")) == []
+
+
+def test_a_mended_template_lets_the_same_run_go(with_readers: Operator) -> None:
+    own(with_readers, "parts/quiet.mjml", QUIET)
+    assert with_readers.digest("run", now=SUNDAY).code == 2
+    (with_readers.folder / "own" / "parts" / "quiet.mjml").unlink()
+    done = with_readers.digest("run", "--json", now=SUNDAY)
+    assert done.code == 0
+    assert done.document["runs"][0]["handed_over"] == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("parts/quite.mjml", QUIET, "parts/quite.mjml: no template has that name"),
+        ("parts/quiet.mjml", "<mj-txt>x</mj-txt>", "parts/quiet.mjml, line 1: <mj-txt> is no MJML"),
+        ("parts/quiet.txt", "{% if %}", "parts/quiet.txt, line 1"),
+    ],
+    ids=["an unknown file", "a wrong element", "a broken tag"],
+)
+def test_a_wrong_template_is_named(with_readers: Operator, file: str, content: str, says: str) -> None:
+    own(with_readers, file, content)
+    done = with_readers.digest("lint", now=SUNDAY)
+    assert done.code == 2
+    assert says in done.said
+
+
+def test_a_template_that_is_not_utf_8_is_named(with_readers: Operator) -> None:
+    own(with_readers, "parts/quiet.txt", "x")
+    (with_readers.folder / "own" / "parts" / "quiet.txt").write_bytes(b"\xff\xfe\x00")
+    done = with_readers.digest("lint", now=SUNDAY)
+    assert done.code == 2
+    assert "own/parts/quiet.txt cannot be read" in done.said
+
+
+def test_a_folder_of_templates_that_is_not_there_is_wrong_usage(with_readers: Operator) -> None:
+    own(with_readers, "parts/quiet.txt", "x")
+    Path(with_readers.folder / "own").rename(with_readers.folder / "gone")
+    done = with_readers.digest("run", now=SUNDAY)
+    assert done.code == 2
+    assert "templates: there is no folder own" in done.said
+
+
+# --- the lint --------------------------------------------------------------------------------------------
+
+
+def test_the_lint_reads_everybodys_letter_and_finds_nothing(with_readers: Operator) -> None:
+    done = with_readers.digest("lint", "--json", now=SUNDAY)
+    assert done.code == 0
+    assert done.document == {"letters": 2, "errors": 0, "findings": []}
+
+
+def test_equal_letters_are_read_once(with_readers: Operator) -> None:
+    with_readers.digest("subscriber", "add", "eve@example.org", "--council", "aber", "--confirmed",
+                        "--consent-source", "form")  # fmt: skip
+    assert with_readers.digest("lint", "--json", now=SUNDAY).document["letters"] == 2
+
+
+def test_the_letter_that_a_run_made_is_the_one_that_is_read(with_readers: Operator) -> None:
+    assert with_readers.digest("run", now=SUNDAY).code == 0
+    assert with_readers.digest("lint", "--json", now=SUNDAY).document["letters"] == 2
+
+
+def test_at_an_earlier_instant_the_same_path_has_nothing_to_say(operator: Operator) -> None:
+    operator.write("people.csv", "email,councils,status\nann@example.org,aber,active\n")
+    operator.digest("subscriber", "import", "people.csv")
+    done = operator.digest("lint", "--subscriber", "ann@example.org", "--at", SUNDAY, "--json")
+    assert done.code == 0
+    assert done.document["letters"] == 0
+
+
+def test_an_own_template_without_a_way_out_is_an_error_with_its_mend(with_readers: Operator) -> None:
+    packaged = Path(__file__).resolve().parents[2] / "templates" / "email" / "letter.txt"
+    own(
+        with_readers,
+        "letter.txt",
+        packaged.read_text(encoding="utf-8").replace("tags.unsubscribe", "tags.view"),
+    )
+    done = with_readers.digest("lint", "--json", now=SUNDAY)
+    assert done.code == 1
+    found = [f for f in done.document["findings"] if f["rule"] == "no-unsubscribe"]
+    assert {(f["letter"], f["place"], f["error"]) for f in found} == {
+        ("ann@example.org", "text", True),
+        ("bob@example.org", "text", True),
+    }
+    assert all("unsubscribe" in f["mend"] for f in found)
+
+
+def test_a_previewed_file_is_read_as_mail_programs_do(with_readers: Operator) -> None:
+    with_readers.digest("preview", "--subscriber", "ann@example.org", "-o", "ann.html", now=SUNDAY)
+    assert with_readers.digest("lint", "ann.html").code == 0
+    html = (with_readers.folder / "ann.html").read_text(encoding="utf-8")
+    with_readers.write("bad.html", html.replace("</h1>", "</h1><a href='#gone'>here</a>"))
+    done = with_readers.digest("lint", "bad.html", "--json")
+    assert done.code == 1
+    assert {f["rule"] for f in done.document["findings"]} == {"dead-fragment", "link-purpose"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("gone.html",), "gone.html cannot be read"),
+        (("x.html", "--all"), "name one of them"),
+        (("--subscriber", "ann@example.org", "--all"), "name one of them"),
+    ],
+)
+def test_what_cannot_be_linted_is_wrong_usage(operator: Operator, words: tuple[str, ...], says: str) -> None:
+    done = operator.digest("lint", *words)
+    assert done.code == 2
+    assert says in done.said
+
+
+def test_an_unknown_reader_is_named(operator: Operator) -> None:
+    done = operator.digest("lint", "--subscriber", "nobody@example.org")
+    assert done.code == 1
+    assert "nobody@example.org" in done.said
+
+
+# --- size ------------------------------------------------------------------------------------------------
+
+
+def test_the_size_of_the_settings_is_the_most_that_a_letter_takes(
+    with_readers: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2, 30):
+        text = SUMMARY.format(more="It heard a long report on the roof. " * 25)
+        with_readers.write(
+            f"{number}.md",
+            text.replace("Cabinet", f"Cabinet {number}").replace("meetings/1", f"meetings/{number}"),
+        )
+    files = [f"{number}.md" for number in range(2, 30)]
+    assert with_readers.digest("summary", "import", *files).code == 0
+    large = len(preview(with_readers).encode())
+    monkeypatch.setenv("DIGEST_DIGEST__SIZE_KB", "30")
+    small = len(preview(with_readers).encode())
+    assert small <= 30_000 < large <= 80_000
+    assert with_readers.digest("lint", now=SUNDAY).code == 0
