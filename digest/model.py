@@ -15,6 +15,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 # --- words with a closed list of values ------------------------------------------------------
 
@@ -644,9 +645,10 @@ class Publication:
 # --- handing over ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One reader of one batch, checked in the claim. ``delivery`` is the opaque ``dg_delivery_id``.
+
+    A named tuple, because a million are made in one run and a frozen dataclass costs three times as much.
 
     ``action_url``: where a notice's one button leads (confirm, for instance); "" where it has none.
     """
@@ -676,32 +678,41 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """The provider took all recipients but ``bad`` (subscriber id -> why)."""
+    """The provider took all recipients but ``bad`` (subscriber id -> why).
+
+    ``held_back`` went to the outbox instead, because nothing may leave for them yet (safety.live).
+    """
 
     provider_id: str | None = None
     bad: dict[int, str] = field(default_factory=dict)
+    held_back: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider said no and mailed nobody; ``is_final`` False asks to try later."""
+    """The provider said no and mailed nobody; ``is_final`` False asks to try later.
+
+    ``held_back`` were not part of what was refused.
+    """
 
     why: str
     is_final: bool = True
     retry_at: datetime | None = None
     pauses_run: bool = False
+    held_back: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
     """The request left and no answer is known: nobody may send it again without evidence.
 
-    ``bad`` (subscriber id -> why) were not in the request: for them there is no doubt.
+    ``bad`` (subscriber id -> why) and ``held_back`` were not in the request: for them there is no doubt.
     """
 
     why: str
     provider_id: str | None = None
     bad: dict[int, str] = field(default_factory=dict)
+    held_back: frozenset[int] = frozenset()
 
 
 Outcome = HandedOver | Refused | InDoubt

@@ -62,16 +62,17 @@ def expire_claims(
 
 # The batch size bounds a claim from below, the claim size from above; ids keep the order of planning.
 _READY = """
-SELECT b.id, b.edition_id, e.page_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
+SELECT b.id, b.edition_id, e.page_id, e.profile_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
 FROM batch b JOIN edition e ON e.id = b.edition_id
 WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
   AND (e.is_stale = 0 OR b.claimed_at IS NOT NULL)
   AND (b.retry_at IS NULL OR b.retry_at <= :now)
 ORDER BY b.id LIMIT :most {lock}
 """
+# Of the delivery only what its batch index holds: a million rows are not looked up for nothing.
 _RECIPIENTS = """
-SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id, e.profile_id, d.from_seq
-FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id JOIN edition e ON e.id = d.edition_id
+SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id
+FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
 WHERE d.batch_id IN :ids AND d.ended IS NULL ORDER BY d.batch_id, d.subscriber_id
 """
 
@@ -122,17 +123,18 @@ def _recheck(
     moved: list[Moved] = []
     fine_states = ("active", "pending") if is_notice else ("active",)
     again = {row.id for row in taken if row.is_again}
+    planned = {row.id: row.profile_id for row in taken}
     rows = connection.execute(query, {"ids": list(good)}).all()
     odd = []
-    for batch, id_, address, name, state, profile, planned_profile, from_seq in rows:
-        is_fine = state in fine_states and (is_notice or profile == planned_profile)
+    for batch, id_, address, name, state, profile in rows:
+        is_fine = state in fine_states and (is_notice or profile == planned[batch])
         if is_fine or (batch in again and state in ("active", "paused")):
             good[batch].append((id_, address, name))
         else:
-            odd.append((id_, state, profile, from_seq))
-    for id_, state, profile, from_seq in odd:
+            odd.append((id_, state, profile))
+    for id_, state, profile in odd:
         if state in fine_states:
-            moved.append(Moved(id_, profile, from_seq))
+            moved.append(Moved(id_, profile, _from_seq(connection, run_id, id_)))
         else:
             end_delivery(connection, run_id, id_, ended=_end_for(state))
     batches = [
@@ -140,6 +142,12 @@ def _recheck(
         for row in taken
     ]
     return batches, moved
+
+
+def _from_seq(connection: Connection, run_id: int, subscriber_id: int) -> int:
+    query = text("SELECT from_seq FROM delivery WHERE run_id = :run AND subscriber_id = :subscriber")
+    values = {"run": run_id, "subscriber": subscriber_id}
+    return int(connection.execute(query, values).scalar_one())
 
 
 def _end_for(state: str) -> Ended:

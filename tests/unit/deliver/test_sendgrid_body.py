@@ -69,6 +69,6 @@ def test_a_trial_says_so_and_nothing_else_changes() -> None:
     ['https://x.example/"', "javascript:alert(1)", "https://x.example/\\", "https://x.example/" + "a" * 500],
 )
 def test_a_link_that_must_not_stand_in_a_letter_is_refused(url: str) -> None:
-    batch = outgoing(reader(1), replace(reader(2), preferences_url=url))
+    batch = outgoing(reader(1), reader(2)._replace(preferences_url=url))
     with pytest.raises(RenderError):
         request_body(batch, batch.recipients)
