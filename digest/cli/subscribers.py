@@ -37,7 +37,7 @@ def roster_of(hall: Hall) -> Roster:
     from digest.pipeline.roster_rows import Defaults
 
     settings = hall.settings
-    defaults = Defaults(settings.schedule.schedule_value(), settings.digest.detail)
+    defaults = Defaults(settings.schedule.schedule_value(), settings.digest.detail, hall.tiers)
     return Roster(hall.database, hall.suppression_key, defaults, settings.digest.start_back_days)
 
 

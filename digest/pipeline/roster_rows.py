@@ -12,16 +12,16 @@ import difflib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
-from digest.compose.profile import profile_of
+from digest.compose.profile import Limits, entitled, profile_of
 from digest.errors import SubscriberError, UsageError
 from digest.links import address_key
-from digest.model import CommitteeWish, Detail, Profile, Schedule, SubscriberState
+from digest.model import CommitteeWish, Detail, Profile, Schedule, SubscriberState, Tier
 from digest.slots import schedule_with
 from digest.store.subscribers import Consent, Subscriber
 
@@ -48,10 +48,11 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What an empty cell means, from the settings."""
+    """What an empty cell means and what each tier may have, from the settings."""
 
     schedule: Schedule
     detail: Detail = Detail.BRIEF
+    limits: Mapping[Tier, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,13 @@ def row_of(cells: Mapping[str, str], *, line: int = 0, defaults: Defaults, now: 
     """
     given = {column: _cell(cells.get(column, ""), column) for column in COLUMNS}
     address = _address(given["email"])
+    wishes = _profile(*(given[c] for c in _PROFILE_COLUMNS), default_detail=defaults.detail)
     return Row(
         line=line,
         address=address,
         key=address_key(address),
         name=_name(given["name"]),
-        profile=_profile(*(given[c] for c in _PROFILE_COLUMNS), default_detail=defaults.detail),
+        profile=entitled(wishes, defaults.limits),
         schedule=_schedule(*(given[c] for c in _SCHEDULE_COLUMNS), default=defaults.schedule),
         status=_status(given["status"]),
         consent=_consent(given["consent_source"], given["consent_at"], now=now),

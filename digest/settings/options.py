@@ -254,6 +254,27 @@ class QueueSettings(Section):
     )
 
 
+class TierSettings(Section):
+    """What readers of one tier may have; applied whenever wishes are taken in."""
+
+    max_councils: int | None = Field(
+        default=None, ge=1, description="most councils that a reader may follow; none: no limit"
+    )
+    max_words: int | None = Field(
+        default=None, ge=0, description="most topics, keywords and wards together; none: no limit"
+    )
+    max_detail: Detail = Field(
+        default=Detail.FULL, description="headline, brief or full: a wish for more is lowered to it"
+    )
+
+
+class TiersSettings(Section):
+    """The tiers by name."""
+
+    resident: TierSettings = TierSettings()
+    professional: TierSettings = TierSettings()
+
+
 class Settings(BaseSettings):
     """All options, frozen. Secrets are `SecretStr`: they never show in a repr, log or traceback."""
 
@@ -279,6 +300,7 @@ class Settings(BaseSettings):
     publication: PublicationSettings = PublicationSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     digest: DigestSettings = DigestSettings()
+    tiers: TiersSettings = TiersSettings()
     feeds: FeedSettings = FeedSettings()
     summaries: SummarySettings = SummarySettings()
     sendgrid: SendGridSettings = SendGridSettings()

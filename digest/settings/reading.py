@@ -94,8 +94,11 @@ class _GivenVariables(EnvSettingsSource):
 def _checked(from_file: Mapping[str, Any], from_env: Mapping[str, str], given: Mapping[str, str]) -> Settings:
     tree: dict[str, Any] = {}
     for name, value in [*from_file.items(), *_flat(_read_variables(from_env)).items()]:
-        section, _, short = name.rpartition(".")
-        (tree.setdefault(section, {}) if section else tree)[short] = value
+        *sections, short = name.split(".")
+        place = tree
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[short] = value
     try:
         return Settings(**tree)
     except ValidationError as error:
@@ -114,9 +117,8 @@ def _complaints(error: ValidationError, given: Mapping[str, str]) -> Iterator[st
     rows = {row.name: row for row in settings_table()}
     for problem in error.errors():
         parts = [str(part) for part in problem["loc"]]
-        name = next(
-            (n for n in (".".join(parts[:2]), parts[0] if parts else "") if n in rows), ".".join(parts)
-        )
+        longest_first = (".".join(parts[:n]) for n in (3, 2, 1))
+        name = next((n for n in longest_first if n in rows), ".".join(parts))
         row = rows.get(name)
         value = "" if row is None or row.is_secret else f" = {problem['input']!r}"
         default = f" (default: {row.default})" if row is not None and row.default else ""

@@ -36,7 +36,7 @@ def settings_table() -> list[Row]:
 def fields(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from fields(field.annotation, f"{name}.")
+            yield from fields(field.annotation, f"{prefix}{name}.")
         else:
             yield prefix + (field.alias or name), field
 

@@ -224,3 +224,32 @@ def test_the_size_of_the_settings_is_the_most_that_a_letter_takes(
     small = len(preview(with_readers).encode())
     assert small <= 30_000 < large <= 80_000
     assert with_readers.digest("lint", now=SUNDAY).code == 0
+
+
+# --- tiers -----------------------------------------------------------------------------------------------
+
+PEOPLE = """email,councils,topics,detail,tier,status
+ann@example.org,aber;bryn,,full,,active
+desk@herald.example,aber;bryn,roads;schools,full,professional,active
+eve@example.org,aber,roads;schools,full,,active
+kim@example.org,aber,roads,full,resident,active
+"""
+
+
+def test_what_a_tier_may_have_is_applied_when_readers_are_taken_in(operator: Operator) -> None:
+    operator.digest("council", "add", "bryn", "--name", "Bryn")
+    settings = (operator.folder / "digest.toml").read_text(encoding="utf-8")
+    limits = '[tiers.resident]\nmax_councils = 1\nmax_words = 1\nmax_detail = "brief"\n'
+    operator.write("digest.toml", settings.replace("[tiers.resident]\n", limits, 1))
+    operator.write("people.csv", PEOPLE)
+    done = operator.digest("subscriber", "import", "people.csv", "--json")
+    assert done.code == 1
+    assert {refused["line"]: refused["why"] for refused in done.document["refused"]} == {
+        2: "councils: 2 are wished, tier 'resident' may have 1; choose 1 of them",
+        4: "topics, keywords and wards: 2 are wished, tier 'resident' may have 1; choose 1 of them",
+    }
+    readers = operator.digest("subscriber", "export", "--json").document["subscribers"]
+    assert {one["email"]: one["detail"] for one in readers} == {
+        "desk@herald.example": "full",
+        "kim@example.org": "brief",
+    }

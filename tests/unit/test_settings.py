@@ -64,6 +64,13 @@ def test_a_variable_wins_over_the_file() -> None:
     assert settings.sendgrid.batch_size == 7
 
 
+def test_a_tier_has_a_table_of_its_own_and_variables() -> None:
+    settings = read("[tiers.resident]\nmax_councils = 3\n", DIGEST_TIERS__RESIDENT__MAX_DETAIL="brief")
+    assert settings.tiers.resident.max_councils == 3
+    assert settings.tiers.resident.max_detail is Detail.BRIEF
+    assert settings.tiers.professional == read().tiers.professional
+
+
 def test_variables_carry_lists_tables_and_top_level_options() -> None:
     settings = read(
         DIGEST_BASE_URL="https://d.example",
@@ -119,6 +126,11 @@ def test_settings_cannot_be_changed() -> None:
         ("x = = 1", "digest.toml is not valid TOML.*line 1"),
         ("[sendgrid]\nbatch_size = 'many'", "sendgrid.batch_size in digest.toml = 'many'.*integer.*500"),
         ("[sendgrid]\nbatch_size = 1001", "1001.*less than or equal to 1000"),
+        (
+            "[tiers.resident]\nmax_councils = 0",
+            "tiers.resident.max_councils in digest.toml = 0.*greater than",
+        ),
+        ("[tiers.gold]\nmax_councils = 1", "tiers.gold.max_councils.*did you mean tiers.*max_councils"),
         ("sender = 'pigeon'", "sender in digest.toml = 'pigeon'.*'outbox', 'smtp' or 'sendgrid'"),
         ("[digest]\nhorizon = 14", "digest.horizon.*14.*unit"),
         ("[digest]\nhorizon = 'soon'", "digest.horizon.*soon.*48h"),
