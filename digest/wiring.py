@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from digest.errors import SettingsError, TemplateError
 from digest.links import Signer
@@ -131,17 +132,39 @@ class Hall:
 
     @cached_property
     def sender(self) -> Sender:
-        """The way letters leave, as ``sender`` says."""
+        """The way letters leave, as ``sender`` and ``safety.live`` say."""
         from digest.deliver.outbox import Outbox
+        from digest.pipeline.safety import AllowList, NotLive
 
-        if self.settings.sender != "outbox":
-            raise SettingsError(
-                f'sender = {self.settings.sender!r} is not available in this version: use "outbox"'
-            )
         of = self.settings.outbox
-        sender = Outbox(of.directory, batch_size=of.batch_size)
+        outbox = Outbox(of.directory, batch_size=of.batch_size)
+        sender: Sender = outbox
+        if self.settings.sender != "outbox":
+            sender = self._sendgrid() if self.settings.sender == "sendgrid" else self._smtp()
+            if not self.settings.safety.live:
+                sender = NotLive(sender, outbox, AllowList(self.settings.safety.allow_list))
         self._open.append(sender.close)
         return sender
+
+    def _sendgrid(self) -> Sender:
+        from digest.deliver.sendgrid import SendGrid
+
+        of = self.settings.sendgrid
+        return SendGrid(
+            of.api_key.get_secret_value() if of.api_key else "",
+            base_url=of.base_url,
+            batch_size=of.batch_size,
+            connect_timeout_s=of.connect_timeout_s,
+            read_timeout_s=of.read_timeout_s,
+        )
+
+    def _smtp(self) -> Sender:
+        from digest.deliver.smtp import Server, Smtp
+
+        of = self.settings.smtp
+        password = of.password.get_secret_value() if of.password else ""
+        server = Server(of.host, of.port, of.security, of.username, password, of.timeout_s)
+        return Smtp(server, batch_size=of.batch_size)
 
     @cached_property
     def desk(self) -> Desk:
@@ -161,14 +184,25 @@ class Hall:
             hold=timedelta(seconds=self.settings.dispatch.hold_s),
             most_doubts=self.settings.safety.max_doubtful,
             most_refusals=self.settings.safety.refused_from,
+            most_refused_share=self.settings.safety.max_refused,
         )
 
     @cached_property
     def works(self) -> Works:
         """All that `digest run` needs."""
         from digest.pipeline.run import Works
+        from digest.pipeline.safety import Growth
 
-        return Works(self.database, self.printer, self.rules, self.limits, self.desk, pause=time.sleep)
+        of = self.settings.safety
+        return Works(
+            self.database,
+            self.printer,
+            self.rules,
+            self.limits,
+            self.desk,
+            pause=time.sleep,
+            growth=Growth(of.max_growth, of.growth_from),
+        )
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -244,6 +278,13 @@ def _texts(folder: Path, *, shown: str) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise TemplateError(f"{shown}{name} cannot be read ({error}): save it as UTF-8 text") from error
     return found
+
+
+def reaches_people(settings: Settings) -> bool:
+    """Whether letters can leave this machine: not with the outbox, nor with a provider on the loopback."""
+    if settings.sender == "sendgrid":
+        return urlsplit(settings.sendgrid.base_url).hostname not in ("127.0.0.1", "localhost", "::1")
+    return settings.sender == "smtp"
 
 
 # --- whose claim is it -----------------------------------------------------------------------------

@@ -37,11 +37,11 @@ class Entrance:
         ``runs_on``: the clock of ``--now`` goes on from there, for commands that wait or hold claims.
         """
         from digest.settings import load_settings
-        from digest.wiring import Hall
+        from digest.wiring import Hall, reaches_people
 
         path = self.config or ("digest.toml" if Path("digest.toml").is_file() else None)
         settings = load_settings(path, os.environ)
-        if self.now is not None and settings.safety.live and settings.sender != "outbox":
+        if self.now is not None and settings.safety.live and reaches_people(settings):
             raise ClockError("--now is refused while safety.live is true and letters really leave: drop it")
         hall = Hall(settings, self.clock(runs_on=runs_on))
         try:

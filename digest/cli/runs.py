@@ -73,17 +73,66 @@ def run_(
             return
         # Templates are compiled before anything is planned: a wrong one stops here, with nothing begun.
         _ = hall.skeleton
+        _confirm_first_live_run(hall, yes=yes)
         with _progress() as progress:
             reports = run_due(hall.works, patience=wait, progress=progress)
     _print(reports, as_json=as_json)
     for one in reports:
         if one.run.why:
             say(f"run {one.run.id} is {one.run.state}: {one.run.why}")
+        if one.counts["held_back"]:
+            say(
+                f"run {one.run.id}: {one.counts['held_back']} letters were held back in the outbox, since "
+                "safety.live is false and their addresses are not on safety.allow_list"
+            )
         if one.counts["uncertain"]:
             doubts = one.counts["uncertain"]
             say(f"run {one.run.id}: {doubts} letters are in doubt: see `digest run show {one.run.id}`")
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
+
+
+def _confirm_first_live_run(hall: Any, *, yes: bool) -> None:
+    """Before letters leave for the first time, somebody types how many. Raises: UsageError."""
+    from digest.pipeline import plan, safety
+    from digest.store import audit, runs
+
+    if hall.settings.sender == "outbox" or not hall.settings.safety.live:
+        return
+    due = plan.due_now(hall.database, now=hall.clock(), rules=hall.rules)
+    with hall.database.read() as connection:
+        if audit.is_noted(connection, safety.FIRST_LIVE_RUN, subject="installation"):
+            return
+        letters = sum(plan.count_due(connection, one) for one in due)
+        unfinished = runs.unfinished_runs(connection)
+        letters += sum(runs.run_counts(connection, one.id)["open"] for one in unfinished)
+    if not letters:
+        return
+    if not yes:
+        _ask_for_number(letters, sender=hall.settings.sender)
+    with hall.database.write() as connection:
+        facts = {"letters": letters, "sender": hall.settings.sender}
+        audit.note(
+            connection,
+            safety.FIRST_LIVE_RUN,
+            subject="installation",
+            actor="operator",
+            now=hall.clock(),
+            facts=facts,
+        )
+
+
+def _ask_for_number(letters: int, *, sender: str) -> None:
+    question = f"This first live run writes to {letters} readers through {sender}. Type that number to go on"
+    try:
+        typed = typer.prompt(question, err=True)
+    except (typer.Abort, OSError):
+        typed = ""
+    if typed.strip() != str(letters):
+        raise UsageError(
+            "nothing was sent: the first live run wants its number of readers typed, or --yes; "
+            "`digest run --dry-run` says who is due"
+        )
 
 
 def _duration(text: str) -> timedelta:
@@ -96,12 +145,14 @@ def _duration(text: str) -> timedelta:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     from digest.pipeline.run import Progress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    rate = TextColumn("{task.fields[rate]:,.0f} a second")
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, left)
     with Bars(
         *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
     ) as bars:
@@ -115,8 +166,10 @@ def _progress() -> Iterator[Progress]:
                     if r == run_id and w == "planned"
                 )
                 known = int(total) if what == "handed over" and total else None
-                tasks[what, run_id] = bars.add_task(f"Run {run_id}: {what}", total=known)
-            bars.update(tasks[what, run_id], advance=n)
+                tasks[what, run_id] = bars.add_task(f"Run {run_id}: {what}", total=known, rate=0)
+            task = tasks[what, run_id]
+            bars.update(task, advance=n)
+            bars.update(task, rate=bars.tasks[task].speed or 0)
 
         yield Progress(tell)
 
@@ -234,11 +287,15 @@ def resume(context: typer.Context, run_id: RunId) -> None:
 
     Example: digest run resume 1
     """
-    from digest.store import runs
+    from digest.pipeline import safety
+    from digest.store import audit, runs
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
         done = runs.resume_run(connection, run_id)
+        if done:
+            subject = f"run:{run_id}"
+            audit.note(connection, safety.RESUMED, subject=subject, actor="operator", now=hall.clock())
     say(f"run {run_id} goes on with the next `digest run`" if done else f"run {run_id} is not paused")
 
 

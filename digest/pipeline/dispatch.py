@@ -7,7 +7,7 @@ not claimed is untouched, a claim that ran out is uncertain (or done again, if t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -74,6 +74,7 @@ class Desk:
     hold: timedelta
     most_doubts: int = 3
     most_refusals: int = 20
+    most_refused_share: float = 0.0
 
 
 @dataclass(slots=True)
@@ -183,7 +184,7 @@ class _Hand:
         if isinstance(outcome, HandedOver):
             self._doubts_in_a_row = 0
             self._good.append((batch, outcome))
-            self.done.letters += len(batch.recipients) - len(outcome.bad)
+            self.done.letters += len(batch.recipients) - len(outcome.bad) - len(outcome.held_back)
             if self._desk.clock() - self._flushed_at >= _FLUSH_EVERY:
                 self.flush()
         elif isinstance(outcome, InDoubt):
@@ -207,8 +208,14 @@ class _Hand:
                     now=self._flushed_at,
                     provider_id=outcome.provider_id,
                 )
-                for subscriber_id in outcome.bad:
-                    deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
+                self._end_apart(connection, outcome)
+
+    def _end_apart(self, connection: Connection, outcome: Outcome) -> None:
+        """End the letters for which the answer does not speak: unusable addresses, and who is held back."""
+        for subscriber_id in () if isinstance(outcome, Refused) else outcome.bad:
+            deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
+        for subscriber_id in outcome.held_back:
+            deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.HELD_BACK)
 
     def _take_doubt(self, batch: ClaimedBatch, doubt: InDoubt) -> None:
         self._doubts_in_a_row += 1
@@ -218,8 +225,10 @@ class _Hand:
             later = self._desk.clock() + _RETRY_AFTER
             self._record(batch, BatchState.READY, why=doubt.why, retry_at=later, is_again=True)
             return
-        self.done.uncertain += len(batch.recipients) - len(doubt.bad)
-        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, bad=doubt.bad)
+        self.done.uncertain += len(batch.recipients) - len(doubt.bad) - len(doubt.held_back)
+        self._record(
+            batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, outcome=doubt
+        )
 
     def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
         if refused.is_final and batch.is_again:
@@ -236,12 +245,18 @@ class _Hand:
                     now=self._desk.clock(),
                     why=refused.why,
                 ):
+                    self._end_apart(connection, refused)
                     self.done.refused += batches.refuse(connection, batch.id)
         else:
             later = refused.retry_at or self._desk.clock() + _RETRY_AFTER
             self._record(batch, BatchState.READY, why=refused.why, retry_at=later)
-        if refused.pauses_run or self.done.refused >= self._desk.most_refusals:
+        if refused.pauses_run or self._has_too_many_refusals():
             self.done.why = refused.why
+
+    def _has_too_many_refusals(self) -> bool:
+        desk, done = self._desk, self.done
+        share = done.refused / max(done.refused + done.letters, 1)
+        return done.refused >= desk.most_refusals and share > desk.most_refused_share
 
     def _record(
         self,
@@ -251,12 +266,12 @@ class _Hand:
         why: str | None = None,
         provider_id: str | None = None,
         retry_at: datetime | None = None,
-        bad: Iterable[int] = (),
+        outcome: Outcome | None = None,
         is_again: bool = False,
     ) -> None:
         with self._database.write() as connection:
-            for subscriber_id in bad:
-                deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
+            if outcome is not None:
+                self._end_apart(connection, outcome)
             batches.record(
                 connection,
                 batch.id,

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest.model import RunState
-from digest.pipeline import compose, dispatch, plan
+from digest.pipeline import compose, dispatch, plan, safety
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
+from digest.pipeline.safety import Growth
 from digest.store import runs
 from digest.store.database import Database
 from digest.store.runs import Run
@@ -31,6 +32,7 @@ class Works:
     limits: Limits
     desk: Desk
     pause: Callable[[float], None]
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def _advance(works: Works, run: Run, told: Progress) -> bool:
             now=clock(),
             each=_tell(told, "composed", run),
         )
+        if works.growth is not None and safety.pause_if_grown(database, current, works.growth):
+            return True
     dispatch.dispatch(database, current, works.desk, each=_tell(told, "handed over", run))
     dispatch.complete(database, current, now=clock())
     with database.read() as connection:

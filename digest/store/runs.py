@@ -113,6 +113,25 @@ def planned_size(connection: Connection, id_: int) -> int:
     return int(connection.execute(query, {"run": id_}).scalar_one())
 
 
+def last_due(connection: Connection, run: Run) -> int | None:
+    """How many were due in the last completed run of the same schedule before this one; None without one."""
+    query = (
+        select(_T.c.counts)
+        .where(_T.c.schedule_id == run.schedule_id, _T.c.kind == run.kind.value)
+        .where(_T.c.state == RunState.COMPLETED.value, _T.c.slot_at < run.slot_at)
+        .order_by(_T.c.slot_at.desc())
+        .limit(1)
+    )
+    counts = connection.execute(query).scalar()
+    return None if counts is None else int(orjson.loads(counts)["due"])
+
+
+def planned_size(connection: Connection, id_: int) -> int:
+    """How many letters a run has planned, by its batches; quick, and a little high after changed wishes."""
+    query = text("SELECT coalesce(sum(size), 0) FROM batch WHERE run_id = :run AND attempt = 1")
+    return int(connection.execute(query, {"run": id_}).scalar_one())
+
+
 def set_run(connection: Connection, id_: int, **values: Any) -> None:
     """Write facts of a run (``state``, ``planned_at``, …)."""
     connection.execute(update(_T).where(_T.c.id == id_).values(**values))

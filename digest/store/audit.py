@@ -1,0 +1,38 @@
+"""Who did what, append-only: ids, never addresses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from digest.store.tables import AuditRow, table_of
+
+_T = table_of(AuditRow)
+
+
+def note(
+    connection: Connection,
+    action: str,
+    *,
+    subject: str,
+    actor: str,
+    now: datetime,
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    """Append a line. ``subject`` as "run:7"; ``facts`` are JSON values."""
+    connection.execute(
+        insert(_T).values(
+            happened_at=now, actor=actor, action=action, subject=subject, facts=json.dumps(dict(facts or {}))
+        )
+    )
+
+
+def is_noted(connection: Connection, action: str, *, subject: str, since: datetime | None = None) -> bool:
+    """Whether that was ever done (since then) to that subject."""
+    query = select(_T.c.id).where(_T.c.action == action, _T.c.subject == subject).limit(1)
+    if since is not None:
+        query = query.where(_T.c.happened_at >= since)
+    return connection.execute(query).one_or_none() is not None
