@@ -1,5 +1,7 @@
 """Fitting a letter into its size: detail shrinks first, then items fold into "and 4 more"; nothing is cut.
 
+Meetings to come beyond the next dozen fold before what was decided loses its text.
+
 Gmail hides what comes after about 102 kB of HTML, the unsubscribe link with it (contracts: sendgrid, 7).
 """
 
@@ -12,6 +14,7 @@ from digest.model import Detail, Entry, Place
 from digest.render.fragment import Fragment
 
 MAX_BYTES = 80_000
+NEXT_MEETINGS = 12  # meetings to come, soonest first, that are worth more than brief texts of late items
 FIRST_FEW = 3  # entries that are worth more as text than the last meetings are as lines
 # A brief fragment at its largest: lead, four points, decisions, six papers with long addresses.
 BRIEF_BYTES = 12_000
@@ -46,12 +49,14 @@ def fit(
     if excess <= 0:
         return Fitted(tuple(zip(entries, fragments, strict=True)), ())
     excess = _shrink(entries, fragments, Detail.BRIEF, excess=excess, spared=frozenset(), render=render)
+    folding = _Folding(entries, reasons)
+    excess -= folding.fold_later_meetings(fragments, excess)
     first = _first_few(entries, render)
     excess = _shrink(entries, fragments, Detail.HEADLINE, excess=excess, spared=first, render=render)
-    sizes = [fragment.size_bytes + reasons[n] for n, fragment in enumerate(fragments)]
-    folded = _fold(entries, sizes, excess=excess)
-    shown = tuple(pair for n, pair in enumerate(zip(entries, fragments, strict=True)) if n not in folded)
-    return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folded))
+    folding.fold(fragments, excess)
+    pairs = enumerate(zip(entries, fragments, strict=True))
+    shown = tuple(pair for n, pair in pairs if n not in folding.folded)
+    return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folding.folded))
 
 
 def _first_few(entries: Sequence[Entry], render: Callable[[Entry, Detail], Fragment]) -> set[int]:
@@ -80,21 +85,41 @@ def _shrink(
     return excess
 
 
-def _fold(entries: Sequence[Entry], sizes: list[int], *, excess: int) -> set[int]:
-    """Which entries are only counted. Corrections fold last: they stand on their own."""
-    standing: dict[Place, list[int]] = {}
-    for n, entry in enumerate(entries):
-        standing.setdefault(entry.place, []).append(n)
-    folded: set[int] = set()
-    lines: set[Place] = set()
-    while excess > 0 and standing:
-        place = max(standing, key=lambda p: len(standing[p]) * (0.2 if p is Place.CORRECTED else 1.0))
-        n = standing[place].pop()
-        folded.add(n)
-        excess -= sizes[n]
-        if place not in lines:
-            lines.add(place)
-            excess += FOLD_LINE_BYTES
-        if not standing[place]:
-            del standing[place]
-    return folded
+class _Folding:
+    """Which entries are only counted, by number."""
+
+    def __init__(self, entries: Sequence[Entry], reasons: Sequence[int]) -> None:
+        self.folded: set[int] = set()
+        self._reasons = reasons
+        self._standing: dict[Place, list[int]] = {}
+        self._lines: set[Place] = set()
+        for n, entry in enumerate(entries):
+            self._standing.setdefault(entry.place, []).append(n)
+
+    def fold_later_meetings(self, fragments: Sequence[Fragment], excess: int) -> int:
+        """Bytes saved by folding meetings to come, the last first, the next dozen never."""
+        saved = 0
+        meetings = self._standing.get(Place.COMING_UP, [])
+        while saved < excess and len(meetings) > NEXT_MEETINGS:
+            saved += self._fold_last(Place.COMING_UP, fragments)
+        return saved
+
+    def fold(self, fragments: Sequence[Fragment], excess: int) -> None:
+        """From the end of the longest place on. Corrections fold last: they stand on their own."""
+        while excess > 0 and self._standing:
+            place = max(
+                self._standing,
+                key=lambda p: len(self._standing[p]) * (0.2 if p is Place.CORRECTED else 1.0),
+            )
+            excess -= self._fold_last(place, fragments)
+
+    def _fold_last(self, place: Place, fragments: Sequence[Fragment]) -> int:
+        n = self._standing[place].pop()
+        self.folded.add(n)
+        if not self._standing[place]:
+            del self._standing[place]
+        saved = fragments[n].size_bytes + self._reasons[n]
+        if place in self._lines:
+            return saved
+        self._lines.add(place)
+        return saved - FOLD_LINE_BYTES

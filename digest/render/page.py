@@ -120,7 +120,9 @@ class _Letter:
 
     def entry(self, entry: Entry, detail: Detail) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
-        key = (_SAID(entry), detail, bool(entry.reasons), self.language.code, self.year)
+        # Who follows one council need not be told which one under every meeting.
+        names_council = len(self.edition.councils) != 1
+        key = (_SAID(entry), detail, bool(entry.reasons), names_council, self.language.code, self.year)
         kept = self.skeleton.fragments.get(key)
         if kept is None:
             view = item_view(
@@ -131,7 +133,12 @@ class _Letter:
                 year=self.year,
                 dressed=self.skeleton.dressed,
             )
-            context = {"item": view, "has_reason": bool(entry.reasons), "reason": GAP}
+            context = {
+                "item": view,
+                "names_council": names_council,
+                "has_reason": bool(entry.reasons),
+                "reason": GAP,
+            }
             kept = self._fragment(key, _PARTS[kind_of(entry)], context)
         return kept
 

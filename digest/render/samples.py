@@ -98,7 +98,12 @@ def _part(part: str) -> tuple[dict[str, Any], ...]:
         replace(_item(), is_headline=True),
     )
     return tuple(
-        {"item": item, "has_reason": n == 0, "reason": "Here because you follow Stockport."}
+        {
+            "item": item,
+            "names_council": n == 0,
+            "has_reason": n == 0,
+            "reason": "Here because you follow Stockport.",
+        }
         for n, item in enumerate(items)
     )
 

@@ -230,6 +230,30 @@ def sizes(page: Page) -> tuple[int, int]:
     return size_after(page.html or ""), size_after(page.text)
 
 
+def test_later_meetings_fold_before_decided_items_lose_their_text() -> None:
+    text = "It heard a long report. " * 200
+    items = [
+        decided(n, summary=condensed(headline=f"Item {n}?", brief_html=f"<p>{text}</p>", brief_text=text))
+        for n in range(4)
+    ]
+    soon = [replace(coming_up().meeting, id=n, committee=f"Committee {n}") for n in range(100, 130)]
+    page = letter(*items, *(coming_up(m.id, meeting=m) for m in soon))
+    assert page.text.count("It heard a long") == 4 * 200
+    assert "Committee 111\n" in page.text
+    assert "Committee 129\n" not in page.text
+    assert "more meetings" in page.text
+    assert max(sizes(page)) <= MAX_BYTES
+
+
+def test_who_follows_one_council_is_not_told_its_name_under_every_meeting() -> None:
+    many = edition(coming_up(), councils=(STOCKPORT, TREFYBONT))
+    one = letter(coming_up())
+    assert "Stockport · Council Chamber" in render_page(many, skeleton()).text
+    assert "Stockport · Council Chamber" not in one.text
+    assert "\nCouncil Chamber, Town Hall\n" in one.text
+    assert "Stockport · Council Chamber" not in (one.html or "")
+
+
 def test_500_items_of_20_kb_stay_within_the_size() -> None:
     page = letter(*(big(n) for n in range(500)))
     assert max(sizes(page)) <= MAX_BYTES
