@@ -1,32 +1,46 @@
 """Feeds are asked, understood, decided on and stored; new and moved meetings append their log lines.
 
-One bad feed never stops the others. What a feed tells is stored in one transaction, with its lines
-and the feed's own state, so a poll killed anywhere is simply asked again.
+Threads fetch and have parsed, one per host group at a time; this thread stores what has arrived. One bad
+feed never stops the others. What a feed tells is stored in one transaction, with its lines and the feed's
+own state, so a poll killed anywhere is simply asked again.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
-from digest.errors import FeedError, FetchError
-from digest.intake.decide import Change, ChangeKind, decide, meeting_key
+from digest.errors import IntakeError
+from digest.intake.decide import Change, ChangeKind
 from digest.intake.fetch import FeedRequest, NotModified
 from digest.intake.links import host_of
-from digest.intake.schedule import FeedHistory, Intervals, Poll, adopted_address, after_poll, health
+from digest.intake.schedule import (
+    FeedHistory,
+    Intervals,
+    Poll,
+    adopted_address,
+    after_poll,
+    failed,
+    health,
+)
 from digest.intake.waiting import fresh_for_s
-from digest.model import LineKind, Meeting, ParsedFeed, RawFeed, Support
-from digest.pipeline.identity import url_key
-from digest.store import councils, feeds, meetings, publications
+from digest.model import ParsedFeed, RawFeed
+from digest.pipeline.sightings import Taken, take_in
+from digest.store import councils, feeds
 from digest.store.database import LOCK_LOG, Database
 from digest.store.feeds import Feed
-from digest.store.publications import NewLine
+
+__all__ = ["Fetches", "Parses", "PollCounts", "poll", "take_in"]
 
 
 class Fetches(Protocol):
@@ -64,13 +78,20 @@ class PollCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One feed's answer before it is stored: something parsed, nothing new, or an error."""
+    """One feed's answer before it is stored: something parsed, nothing new, or an error.
+
+    ``headers`` of the body that was parsed; the body itself is let go.
+    """
 
     feed: Feed
-    history: FeedHistory
     poll: Poll
-    raw: RawFeed | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     parsed: ParsedFeed | None = None
+
+
+# How many answers may wait to be stored, and how many one transaction takes: enough that a commit is
+# shared, few enough that whoever else writes the log waits for well under a second.
+_WAITING, _TOGETHER = 256, 64
 
 
 def poll(
@@ -92,51 +113,76 @@ def poll(
     with database.read() as connection:
         due = feeds.feeds_due(connection, now=clock(), council=council, is_all=is_all)
         hosts = _hosts(connection, due)
-    groups: dict[str, list[Feed]] = defaultdict(list)
-    for feed in due:
-        groups[fetcher.group_of(feed.url)].append(feed)
-    counts = PollCounts()
+    counts, stop = PollCounts(), threading.Event()
+    answers: queue.Queue[_Answer] = queue.Queue(_WAITING)
 
-    def ask_group(group: list[Feed]) -> Iterable[_Answer]:
-        return [_ask(feed, fetcher, parser, clock=clock, hosts=hosts[feed.council]) for feed in group]
+    def ask_group(group: Sequence[Feed]) -> None:
+        for feed in group:
+            answer = _ask(feed, fetcher, parser, clock=clock, hosts=hosts[feed.council])
+            while not stop.is_set():
+                with suppress(queue.Full):
+                    answers.put(answer, timeout=0.2)
+                    break
+            else:
+                return
 
-    def in_parts(group: list[Feed]) -> list[list[Feed]]:
-        # Small parts, so that what one host told is stored while the rest of it is asked.
-        return [group[i : i + _PART] for i in range(0, len(group), _PART)]
-
-    parts = [part for group in groups.values() for part in in_parts(group)]
     with ThreadPoolExecutor(max_workers=concurrency) as pool:
-        for answers in pool.map(ask_group, parts):
-            for answer in answers:
-                _store(database, answer, counts, now=clock(), intervals=intervals)
+        for group in _by_host(due, fetcher):
+            pool.submit(ask_group, group)
+        try:
+            while counts.feeds < len(due):
+                _store(database, _arrived(answers), counts, now=clock(), intervals=intervals)
                 each(counts.feeds, len(due))
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
     return counts
 
 
-_PART = 8
+def _by_host(due: Iterable[Feed], fetcher: Fetches) -> list[list[Feed]]:
+    """One list per host group, for one thread: the longest first, since its pauses take longest."""
+    groups: dict[str, list[Feed]] = defaultdict(list)
+    for feed in due:
+        groups[fetcher.group_of(feed.url)].append(feed)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _arrived(answers: queue.Queue[_Answer]) -> list[_Answer]:
+    """Waits for an answer and takes what has arrived with it."""
+    found = [answers.get()]
+    with suppress(queue.Empty):
+        while len(found) < _TOGETHER:
+            found.append(answers.get_nowait())
+    return found
 
 
 def _hosts(connection: Connection, due: Iterable[Feed]) -> dict[str, frozenset[str]]:
-    """Hosts whose links a council's feeds may carry: its website's and those of its own feeds."""
+    """Hosts whose links a council's feeds may carry: its website's and those of its own feeds.
+
+    A feed that councils share may carry the links of all of them.
+    """
     found: dict[str, set[str]] = defaultdict(set)
+    shared: dict[str, set[str]] = defaultdict(set)
     for council in councils.all_councils(connection):
         if council.website:
             found[council.slug].add(host_of(council.website))
     for feed in feeds.all_feeds(connection):
         found[feed.council].add(host_of(feed.url))
-    return {feed.council: frozenset(found[feed.council]) for feed in due}
+        shared[feed.council] |= set(feed.committees.values())
+    return {
+        slug: frozenset(host for one in {slug, *shared[slug]} for host in found[one])
+        for slug in {feed.council for feed in due}
+    }
 
 
 def _ask(
     feed: Feed, fetcher: Fetches, parser: Parses, *, clock: Callable[[], datetime], hosts: frozenset[str]
 ) -> _Answer:
-    history = _history_of(feed)
-    request = FeedRequest(feed.url, etag=feed.etag, last_modified=feed.last_modified)
     try:
-        raw = fetcher.fetch(request)
+        raw = fetcher.fetch(FeedRequest(feed.url, etag=feed.etag, last_modified=feed.last_modified))
+        fresh_s = fresh_for_s(raw.headers, now=raw.fetched_at)
         if isinstance(raw, NotModified):
-            asked = fresh_for_s(raw.headers, now=raw.fetched_at)
-            return _Answer(feed, history, Poll(asked_s=asked, moved_to=raw.moved_to))
+            return _Answer(feed, Poll(asked_s=fresh_s, moved_to=raw.moved_to))
         parsed = parser.parse(
             raw,
             timezone=feed.timezone,
@@ -145,40 +191,76 @@ def _ask(
             dialect=feed.dialect,
             hosts=hosts,
         )
-    except FetchError as error:
-        poll = Poll(
-            error=error.kind, message=str(error), status=error.status, retry_after_s=error.retry_after_s
-        )
-        return _Answer(feed, history, poll)
-    except FeedError as error:
-        return _Answer(feed, history, Poll(error=error.kind, message=str(error)))
-    asked = max((s for s in (parsed.ttl_s, fresh_for_s(raw.headers, now=raw.fetched_at)) if s), default=None)
-    moved = raw.final_url if raw.final_url != feed.url else None
-    good = Poll(asked_s=asked, skip_hours=parsed.skip_hours, moved_to=moved)
-    return _Answer(feed, history, good, raw, parsed)
+    except IntakeError as error:
+        return _Answer(feed, failed(error))
+    except Exception as error:  # noqa: BLE001 (one feed's surprise is named and must not stop the others)
+        return _Answer(feed, Poll(error="invalid_body", message=f"{type(error).__name__}: {error}"[:500]))
+    asked_s = max((s for s in (parsed.ttl_s, fresh_s) if s), default=None)
+    good = Poll(asked_s=asked_s, skip_hours=parsed.skip_hours, moved_to=raw.moved_to)
+    return _Answer(feed, good, raw.headers, parsed)
+
+
+# --- what was answered, stored -------------------------------------------------------------------
 
 
 def _store(
-    database: Database, answer: _Answer, counts: PollCounts, *, now: datetime, intervals: Intervals | None
+    database: Database,
+    answers: Sequence[_Answer],
+    counts: PollCounts,
+    *,
+    now: datetime,
+    intervals: Intervals | None,
 ) -> None:
-    counts.feeds += 1
-    feed, poll_ = answer.feed, answer.poll
+    """Store answers in one transaction; where the database refuses one of them, the others alone."""
+    try:
+        done = _stored(database, answers, now=now, intervals=intervals)
+    except (DataError, IntegrityError) as error:
+        if len(answers) > 1:
+            for answer in answers:
+                _store(database, (answer,), counts, now=now, intervals=intervals)
+            return
+        why = f"what it tells cannot be stored ({str(error.orig).strip()[:300]})"
+        refused = _Answer(answers[0].feed, Poll(error="invalid_body", message=why))
+        done = _stored(database, (refused,), now=now, intervals=intervals)
+    for answer, changes in done:
+        _count(counts, answer, changes)
+
+
+def _stored(
+    database: Database, answers: Sequence[_Answer], *, now: datetime, intervals: Intervals | None
+) -> list[tuple[_Answer, tuple[Change, ...]]]:
+    done = []
     with database.write(lock=LOCK_LOG) as connection:
-        if answer.parsed is not None:
-            changes = take_in(connection, feed.council, answer.parsed, now=now)
-            feeds.keep_leftovers(connection, feed.id, answer.parsed.not_meetings, now=now)
-            _count(counts, changes)
-            poll_ = replace(poll_, is_changed=bool(changes))
-        history = after_poll(answer.history, poll_, now=now, intervals=intervals)
-        _record(connection, answer, poll_, history, now=now)
-    if poll_.error is not None:
+        town = councils.councils_by_id(connection)
+        for answer in answers:
+            feed = answer.feed
+            taken = Taken(())
+            if answer.parsed is not None:
+                taken = take_in(
+                    connection,
+                    feed.council,
+                    answer.parsed,
+                    now=now,
+                    feed=feed.id,
+                    table=feed.committees,
+                    town=town,
+                )
+                feeds.keep_leftovers(connection, feed.id, taken.leftovers, now=now)
+            went = replace(answer.poll, is_changed=bool(taken.changes))
+            history = after_poll(_history_of(feed), went, now=now, intervals=intervals)
+            _record(connection, answer, went, history, is_complete=not taken.is_waiting, now=now)
+            done.append((answer, taken.changes))
+    return done
+
+
+def _count(counts: PollCounts, answer: _Answer, changes: Iterable[Change]) -> None:
+    counts.feeds += 1
+    if answer.poll.error is not None:
         counts.failed += 1
-        counts.failures.append((feed.council, feed.url, poll_.message or poll_.error))
-    elif not poll_.is_changed:
+        why = answer.poll.message or answer.poll.error
+        counts.failures.append((answer.feed.council, answer.feed.url, why))
+    elif not changes:
         counts.unchanged += 1
-
-
-def _count(counts: PollCounts, changes: Iterable[Change]) -> None:
     for change in changes:
         if change.kind is ChangeKind.NEW:
             counts.new += 1
@@ -189,8 +271,15 @@ def _count(counts: PollCounts, changes: Iterable[Change]) -> None:
 
 
 def _record(
-    connection: Connection, answer: _Answer, poll_: Poll, history: FeedHistory, *, now: datetime
+    connection: Connection,
+    answer: _Answer,
+    went: Poll,
+    history: FeedHistory,
+    *,
+    is_complete: bool,
+    now: datetime,
 ) -> None:
+    feed = answer.feed
     values: dict[str, Any] = {
         "next_poll_at": history.next_poll_at,
         "last_checked_at": now,
@@ -198,89 +287,43 @@ def _record(
         "last_change_at": history.last_changed_at,
         "failing_since": history.failing_since,
         "failures": history.failures,
-        "last_error": poll_.message,
+        "last_error": went.message,
         "state": health(history, now=now).value,
     }
-    if answer.raw is not None and answer.parsed is not None:
-        # Validators are kept only for a body that parsed: a login page's would freeze the feed on 304s.
+    if answer.parsed is not None:
+        # Validators are kept only for a body that was read whole: a login page's would freeze the feed
+        # on 304s, and so would those of half a body.
+        is_whole = is_complete and not answer.parsed.is_partial
         values |= {
-            "etag": answer.raw.headers.get("etag"),
-            "last_modified": answer.raw.headers.get("last-modified"),
+            "etag": answer.headers.get("etag") if is_whole else None,
+            "last_modified": answer.headers.get("last-modified") if is_whole else None,
             "found_dialect": answer.parsed.dialect,
         }
     moved = adopted_address(history, now=now)
-    if moved is not None:
+    if moved is not None and feeds.is_polled(connection, feed, moved):
+        values |= {
+            "state": "retired",
+            "next_poll_at": None,
+            "last_error": f"moved to {moved}, a feed already",
+        }
+        history = replace(history, retired_at=now, next_poll_at=None)
+    elif moved is not None:
         values |= {"url": moved}
         history = replace(history, url=moved, moved_to=None, moved_seen=0, moved_since=None)
-    feeds.record_poll(connection, answer.feed.id, history=_history_json(history), **values)
-
-
-def take_in(connection: Connection, council: str, parsed: ParsedFeed, *, now: datetime) -> list[Change]:
-    """Store what a feed tells of its meetings; returns the changes. Twice changes nothing.
-
-    The transaction must hold ``LOCK_LOG``.
-    """
-    of = councils.council_by_slug(connection, council)
-    council_id = councils.council_ids(connection)[council]
-    keys = [meeting_key(sighting, council=council) for sighting in parsed.sightings]
-    known = meetings.meetings_by_key(connection, council, keys)
-    made = []
-    for sighting, key in zip(parsed.sightings, keys, strict=True):
-        change = decide(sighting, known.get(key), council=council, now=now, timezone=of.timezone)
-        if change.kind is ChangeKind.UNCHANGED:
-            continue
-        stored = _save(connection, change.meeting, committee_id=sighting.committee_id, now=now)
-        known[key] = stored
-        made.append(change)
-        if change.line is not None and of.support is not Support.PAUSED:
-            _append(connection, change.line, stored, change.before, council_id=council_id, now=now)
-    return made
-
-
-def _save(connection: Connection, meeting: Meeting, *, committee_id: str | None, now: datetime) -> Meeting:
-    facts = meetings.MeetingFacts(
-        key=meeting.key,
-        council=meeting.council,
-        committee=meeting.committee,
-        title=meeting.title,
-        starts_at=meeting.starts_at,
-        starts_on=meeting.starts_on,
-        status=meeting.status,
-        url=meeting.url,
-        url_key=url_key(meeting.url),
-        committee_id=committee_id,
-        venue=meeting.venue,
-        video_url=meeting.video_url,
-        documents=meeting.documents,
-    )
-    return meetings.save_meeting(connection, facts, now=now)
-
-
-def _append(
-    connection: Connection,
-    kind: LineKind,
-    meeting: Meeting,
-    before: Meeting | None,
-    *,
-    council_id: int,
-    now: datetime,
-) -> None:
-    item = f"papers:{meeting.id}" if kind is LineKind.PAPERS else f"meeting:{meeting.id}"
-    joint = meetings.joint_keys(connection, meeting)
-    line = NewLine(kind, item, 1, council_id, replace(meeting, joint=joint), before)
-    publications.append_line(connection, line, now=now)
+    feeds.record_poll(connection, feed.id, history=_history_json(history), **values)
 
 
 # --- the feed's memory -----------------------------------------------------------------------------
 
-_INSTANTS = {f.name for f in fields(FeedHistory) if "datetime" in str(f.type)}
+_NAMES = frozenset(f.name for f in fields(FeedHistory))
+_INSTANTS = frozenset(f.name for f in fields(FeedHistory) if "datetime" in str(f.type))
 
 
 def _history_of(feed: Feed) -> FeedHistory:
     known: dict[str, Any] = {
         name: datetime.fromisoformat(value) if name in _INSTANTS and value else value
         for name, value in feed.history.items()
-        if name in {f.name for f in fields(FeedHistory)}
+        if name in _NAMES
     }
     known.setdefault("url", feed.url)
     return FeedHistory(**known)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, update
 
-from digest.errors import ConflictError
+from digest.errors import ConflictError, NotFoundError
 from digest.model import NotMeeting, fingerprint_of
-from digest.store.councils import council_by_slug, council_ids
+from digest.store.councils import council_by_slug, council_ids, unknown_council
 from digest.store.tables import CouncilRow, FeedRow, LeftoverRow, table_of
+from digest.store.types import Instant
+from digest.store.upsert import insert_or_update
 
 _T = table_of(FeedRow)
 _C = table_of(CouncilRow)
@@ -32,7 +34,7 @@ class Feed:
     state: str
     etag: str | None
     last_modified: str | None
-    next_poll_at: datetime
+    next_poll_at: datetime | None
     last_checked_at: datetime | None
     last_good_at: datetime | None
     last_change_at: datetime | None
@@ -43,11 +45,32 @@ class Feed:
     timezone: str
     country: str
     created_at: datetime
+    committees: Mapping[str, str] = field(default_factory=dict)
 
 
-def add_feed(connection: Connection, council: str, url: str, *, dialect: str | None, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An item that a feed told and that is no meeting, or was not understood, and why."""
+
+    guid: str | None
+    title: str
+    why: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+def add_feed(
+    connection: Connection,
+    council: str,
+    url: str,
+    *,
+    dialect: str | None,
+    now: datetime,
+    committees: Mapping[str, str] | None = None,
+) -> bool:
     """Poll that address for a council from now on; False when it is there already with this dialect.
 
+    ``committees``: whose its committees are, where councils share it (committee -> slug).
     Raises: NotFoundError for an unknown council, ConflictError when it is there with another dialect.
     """
     council_by_slug(connection, council)
@@ -61,10 +84,52 @@ def add_feed(connection: Connection, council: str, url: str, *, dialect: str | N
         raise ConflictError(
             f"{url} is a feed of {council} already, read as {row.dialect or 'found by itself'}"
         )
+    known = council_ids(connection)
+    for slug in (committees or {}).values():
+        if slug not in known:
+            raise NotFoundError(unknown_council(slug, known))
+    table = orjson.dumps(dict(committees or {}), option=orjson.OPT_SORT_KEYS).decode()
     connection.execute(
-        insert(_T).values(council_id=council_id, url=url, dialect=dialect, next_poll_at=now, created_at=now)
+        insert(_T).values(
+            council_id=council_id,
+            url=url,
+            dialect=dialect,
+            next_poll_at=now,
+            created_at=now,
+            committees=table,
+        )
     )
     return True
+
+
+def set_committees(connection: Connection, feed_id: int, committees: Mapping[str, str]) -> None:
+    """Say anew whose a feed's committees are; its next poll reads it as if for the first time."""
+    known = council_ids(connection)
+    for slug in committees.values():
+        if slug not in known:
+            raise NotFoundError(unknown_council(slug, known))
+    table = orjson.dumps(dict(committees), option=orjson.OPT_SORT_KEYS).decode()
+    values = {"committees": table, "etag": None, "last_modified": None}
+    connection.execute(update(_T).where(_T.c.id == feed_id).values(**values))
+
+
+def feeds_named(connection: Connection, name: str) -> tuple[Feed, ...]:
+    """The feeds of that address, or the one of that number. Raises: NotFoundError."""
+    is_named = _T.c.id == int(name) if name.isascii() and name.isdigit() else _T.c.url == name
+    found = tuple(_feed(row) for row in connection.execute(_query().where(is_named).order_by(_T.c.id)))
+    if not found:
+        raise NotFoundError(f"no feed is {name!r}: give its address or number as `digest feed list` shows it")
+    return found
+
+
+def is_polled(connection: Connection, feed: Feed, url: str) -> bool:
+    """Whether the feed's council has another feed at that address."""
+    query = (
+        select(_T.c.id)
+        .join(_C, _C.c.id == _T.c.council_id)
+        .where(_C.c.slug == feed.council, _T.c.url == url, _T.c.id != feed.id)
+    )
+    return connection.execute(query).first() is not None
 
 
 def all_feeds(connection: Connection, *, council: str | None = None) -> tuple[Feed, ...]:
@@ -102,32 +167,54 @@ def keep_leftovers(
     connection: Connection, feed_id: int, items: Iterable[NotMeeting], *, now: datetime
 ) -> None:
     """Keep what was no meeting, or not understood, as seen: for the operator, never for a letter."""
-    for item in items:
-        fingerprint = fingerprint_of(f"{item.guid}\0{item.title}")
-        same = (_L.c.feed_id == feed_id) & (_L.c.fingerprint == fingerprint)
-        seen = connection.execute(update(_L).where(same).values(last_seen_at=now, why=item.why))
-        if seen.rowcount == 0:
-            connection.execute(
-                insert(_L).values(
-                    feed_id=feed_id,
-                    fingerprint=fingerprint,
-                    guid=item.guid,
-                    title=item.title,
-                    why=item.why,
-                    first_seen_at=now,
-                    last_seen_at=now,
-                )
-            )
+    rows = {
+        fingerprint: {
+            "feed_id": feed_id,
+            "fingerprint": fingerprint,
+            "guid": item.guid,
+            "title": item.title,
+            "why": item.why,
+            "first_seen_at": now,
+            "last_seen_at": now,
+        }
+        for item in items
+        if (fingerprint := fingerprint_of(f"{item.guid}\0{item.title}"))
+    }
+    insert_or_update(
+        connection, _L, list(rows.values()), keys=("feed_id", "fingerprint"), changes=("why", "last_seen_at")
+    )
+
+
+def leftovers(connection: Connection, feed_id: int, *, limit: int = 1_000) -> tuple[Leftover, ...]:
+    """What a feed told that is no meeting, the newest first."""
+    query = (
+        select(_L.c.guid, _L.c.title, _L.c.why, _L.c.first_seen_at, _L.c.last_seen_at)
+        .where(_L.c.feed_id == feed_id)
+        .order_by(_L.c.last_seen_at.desc(), _L.c.first_seen_at.desc(), _L.c.title)
+        .limit(limit)
+    )
+    return tuple(Leftover(*row) for row in connection.execute(query))
+
+
+def leftover_counts(connection: Connection) -> dict[int, int]:
+    """How many items each feed told that are no meetings, by the feed's number."""
+    query = select(_L.c.feed_id, func.count()).group_by(_L.c.feed_id)
+    return {id_: count for id_, count in connection.execute(query)}
 
 
 def silences(connection: Connection, *, before: datetime) -> dict[str, datetime]:
-    """Councils none of whose feeds has been good since ``before``: slug -> since when."""
-    newest = func.max(func.coalesce(_T.c.last_good_at, _T.c.created_at))
+    """Councils none of whose feeds can be read, and none was good since ``before``: slug -> since when.
+
+    A feed that has not been asked says nothing about its council.
+    """
+    is_lost = _T.c.failing_since.is_not(None) | (_T.c.state == "retired")
+    newest = func.max(func.coalesce(_T.c.last_good_at, _T.c.failing_since, _T.c.created_at), type_=Instant)
     query = (
         select(_C.c.slug, newest)
         .join(_C, _C.c.id == _T.c.council_id)
-        .where(_C.c.support != "paused", _T.c.last_checked_at.is_not(None))
+        .where(_C.c.support != "paused")
         .group_by(_C.c.slug)
+        .having(func.count() == func.sum(case((is_lost, 1), else_=0)))
     )
     found = connection.execute(query).all()
     return {slug: since for slug, since in found if since is not None and since < before}
@@ -158,4 +245,5 @@ def _feed(row: Any) -> Feed:
         timezone=row.timezone,
         country=row.country,
         created_at=row.created_at,
+        committees=orjson.loads(row.committees),
     )

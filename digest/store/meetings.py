@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from digest.intake.kinship import are_joint
 from digest.model import Document, Meeting, MeetingStatus, name_key
-from digest.store.councils import council_ids
-from digest.store.tables import CommitteeNameRow, CommitteeRow, CouncilRow, MeetingRow, table_of
+from digest.store.committees import Committee, Committees
+from digest.store.tables import (
+    CommitteeNameRow,
+    CommitteeRow,
+    CouncilRow,
+    MeetingAliasRow,
+    MeetingRow,
+    table_of,
+)
+from digest.store.upsert import insert_if_new
 from digest.store.wire import documents_from_json, documents_to_json
 
 _M = table_of(MeetingRow)
 _C = table_of(CommitteeRow)
 _N = table_of(CommitteeNameRow)
 _COUNCIL = table_of(CouncilRow)
+_A = table_of(MeetingAliasRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,69 +47,46 @@ class MeetingFacts:
     venue: str | None = None
     video_url: str | None = None
     documents: tuple[Document, ...] = ()
-
-
-def committee_id(
-    connection: Connection, council_id: int, name: str, *, external_id: str | None, now: datetime
-) -> int:
-    """The committee of that platform id, else of that name (now or ever), else a new one.
-
-    A new name under a known platform id is a rename: it is added to the committee's history, and the
-    committee keeps its readers. Twice is harmless.
-    """
-    key = name_key(name)
-    found = None
-    if external_id is not None:
-        found = connection.scalar(
-            select(_C.c.id).where(_C.c.council_id == council_id, _C.c.external_id == external_id)
-        )
-    if found is None:
-        found = _committee_by_name(connection, council_id, key, external_id)
-    if found is None:
-        found = connection.execute(
-            insert(_C).values(council_id=council_id, name=name, external_id=external_id).returning(_C.c.id)
-        ).scalar_one()
-    _remember_name(connection, found, name, key=key, now=now)
-    return int(found)
-
-
-def _committee_by_name(
-    connection: Connection, council_id: int, key: str, external_id: str | None
-) -> int | None:
-    query = (
-        select(_C.c.id, _C.c.external_id)
-        .join(_N, _N.c.committee_id == _C.c.id)
-        .where(_C.c.council_id == council_id, _N.c.name_key == key)
-        .order_by(_C.c.id)
-    )
-    for id_, known in connection.execute(query):
-        if known is None and external_id is not None:
-            connection.execute(update(_C).where(_C.c.id == id_).values(external_id=external_id))
-            return int(id_)
-        if external_id is None or known == external_id:
-            return int(id_)
-    return None
-
-
-def _remember_name(connection: Connection, committee: int, name: str, *, key: str, now: datetime) -> None:
-    known = connection.execute(
-        select(_N.c.name).where(_N.c.committee_id == committee, _N.c.name_key == key)
-    ).one_or_none()
-    if known is None:
-        connection.execute(
-            insert(_N).values(committee_id=committee, name_key=key, name=name, first_seen_at=now)
-        )
-        connection.execute(update(_C).where(_C.c.id == committee).values(name=name))
+    said_at: datetime | None = None
 
 
 def meetings_by_key(connection: Connection, council: str, keys: Iterable[str]) -> dict[str, Meeting]:
-    """The stored meetings of a council with those identities."""
+    """The stored meetings of a council with those identities, by each key asked for (aliases too)."""
     wanted = sorted(set(keys))
     found: dict[str, Meeting] = {}
     for start in range(0, len(wanted), 500):
         query = _query().where(_COUNCIL.c.slug == council, _M.c.key.in_(wanted[start : start + 500]))
         found |= {m.key: m for m in _meetings(connection, query)}
-    return found
+    return found | _by_alias(connection, council, [key for key in wanted if key not in found])
+
+
+def _by_alias(connection: Connection, council: str, keys: list[str]) -> dict[str, Meeting]:
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), 500):
+        query = (
+            select(_A.c.key, _A.c.meeting_id)
+            .join(_COUNCIL, _COUNCIL.c.id == _A.c.council_id)
+            .where(_COUNCIL.c.slug == council, _A.c.key.in_(keys[start : start + 500]))
+        )
+        found |= {key: id_ for key, id_ in connection.execute(query)}
+    if not found:
+        return {}
+    by_id = {m.id: m for m in _meetings(connection, _query().where(_M.c.id.in_(set(found.values()))))}
+    return {key: by_id[id_] for key, id_ in found.items()}
+
+
+def add_alias(connection: Connection, council_id: int, key: str, meeting_id: int) -> None:
+    """Find the meeting under this key too from now on. Twice is harmless."""
+    values = {"council_id": council_id, "key": key, "meeting_id": meeting_id}
+    insert_if_new(connection, _A, values)
+
+
+def kindred_meetings(
+    connection: Connection, council: str, *, days: Iterable[date], url_keys: Iterable[str]
+) -> tuple[Meeting, ...]:
+    """Meetings of a council on those days or behind those addresses: what a sighting may really mean."""
+    is_kin = _M.c.starts_on.in_(sorted(set(days))) | _M.c.url_key.in_(sorted(set(url_keys)))
+    return tuple(_meetings(connection, _query().where(_COUNCIL.c.slug == council, is_kin)))
 
 
 def meeting_by_id(connection: Connection, id_: int) -> Meeting | None:
@@ -134,12 +121,19 @@ def find_meeting(
 
 
 def joint_keys(connection: Connection, meeting: Meeting) -> frozenset[str]:
-    """Keys of the same meeting at other councils: same start, same committee name (a joint committee)."""
-    if meeting.starts_at is None:
-        return frozenset()
+    """Keys of the same meeting at other councils (``kinship.are_joint``), cancelled ones among them."""
+    ours = replace(meeting, status=MeetingStatus.SCHEDULED)
+    if not are_joint(ours, replace(ours, council="")):
+        return frozenset()  # no joint committee at all: nothing to look up
     query = _query().where(_M.c.starts_at == meeting.starts_at, _COUNCIL.c.slug != meeting.council)
-    key = name_key(meeting.committee)
-    return frozenset(m.key for m in _meetings(connection, query) if key in m.committee_keys)
+    others = _meetings(connection, query)
+    return frozenset(m.key for m in others if are_joint(ours, replace(m, status=MeetingStatus.SCHEDULED)))
+
+
+def set_video(connection: Connection, meeting: Meeting, url: str) -> Meeting:
+    """The meeting with its webcast."""
+    connection.execute(update(_M).where(_M.c.id == meeting.id).values(video_url=url))
+    return replace(meeting, video_url=url)
 
 
 def meetings_between(connection: Connection, council: str, *, first: date, last: date) -> tuple[Meeting, ...]:
@@ -152,11 +146,37 @@ def meetings_between(connection: Connection, council: str, *, first: date, last:
 
 def save_meeting(connection: Connection, facts: MeetingFacts, *, now: datetime) -> Meeting:
     """Insert or update the meeting of ``facts.key`` and return it as stored. Twice is harmless."""
-    council_id = council_ids(connection)[facts.council]
-    values: dict[str, Any] = {
-        "committee_id": committee_id(
-            connection, council_id, facts.committee, external_id=facts.committee_id, now=now
-        ),
+    return save_meetings(connection, (facts,), now=now)[0]
+
+
+def save_meetings(
+    connection: Connection,
+    facts: Sequence[MeetingFacts],
+    *,
+    now: datetime,
+    feed: int | None = None,
+    committees: Committees | None = None,
+) -> tuple[Meeting, ...]:
+    """Several meetings of one council (each key once) in few statements, returned in the same order.
+
+    ``feed``: whose words these are; ``committees`` of the council, where they are read already.
+    """
+    if not facts:
+        return ()
+    where = _COUNCIL.c.slug == facts[0].council
+    council_id, timezone = connection.execute(select(_COUNCIL.c.id, _COUNCIL.c.timezone).where(where)).one()
+    committees = committees or Committees(connection, council_id)
+    bodies = [committees.take(f.committee, external_id=f.committee_id, now=now, feed=feed) for f in facts]
+    rows = [_row(f, council_id, body.id, now) for f, body in zip(facts, bodies, strict=True)]
+    ids = _upserted(connection, council_id, rows)
+    return tuple(_stored(f, ids[f.key], body, timezone) for f, body in zip(facts, bodies, strict=True))
+
+
+def _row(facts: MeetingFacts, council_id: int, committee: int, now: datetime) -> dict[str, Any]:
+    return {
+        "council_id": council_id,
+        "key": facts.key,
+        "committee_id": committee,
         "title": facts.title,
         "starts_at": facts.starts_at,
         "starts_on": facts.starts_on,
@@ -167,17 +187,48 @@ def save_meeting(connection: Connection, facts: MeetingFacts, *, now: datetime) 
         "video_url": facts.video_url,
         "documents": documents_to_json(facts.documents),
         "changed_at": now,
+        "said_at": facts.said_at,
     }
-    known = connection.scalar(select(_M.c.id).where(_M.c.council_id == council_id, _M.c.key == facts.key))
-    if known is None:
-        known = connection.execute(
-            insert(_M)
-            .values(council_id=council_id, key=facts.key, first_seen_at=now, **values)
-            .returning(_M.c.id)
-        ).scalar_one()
-    else:
-        connection.execute(update(_M).where(_M.c.id == known).values(**values))
-    return _meetings(connection, _query().where(_M.c.id == known))[0]
+
+
+def _upserted(connection: Connection, council_id: int, rows: list[dict[str, Any]]) -> dict[str, int]:
+    keys = [row["key"] for row in rows]
+    ids: dict[str, int] = {}
+    for start in range(0, len(keys), 500):
+        query = select(_M.c.key, _M.c.id).where(
+            _M.c.council_id == council_id, _M.c.key.in_(keys[start : start + 500])
+        )
+        ids |= {key: id_ for key, id_ in connection.execute(query)}
+    for row in rows:
+        if row["key"] in ids:
+            # Who does not know when it was said must not forget it.
+            changes = {k: v for k, v in row.items() if k != "said_at" or v is not None}
+            connection.execute(update(_M).where(_M.c.id == ids[row["key"]]).values(**changes))
+    new = [row | {"first_seen_at": row["changed_at"]} for row in rows if row["key"] not in ids]
+    if new:
+        made = connection.execute(insert(_M).returning(_M.c.key, _M.c.id), new)
+        ids |= {key: id_ for key, id_ in made}
+    return ids
+
+
+def _stored(facts: MeetingFacts, id_: int, committee: Committee, timezone: str) -> Meeting:
+    return Meeting(
+        id=id_,
+        key=facts.key,
+        council=facts.council,
+        committee=committee.name,
+        title=facts.title,
+        starts_at=facts.starts_at,
+        starts_on=facts.starts_on,
+        status=facts.status,
+        url=facts.url,
+        venue=facts.venue,
+        video_url=facts.video_url,
+        documents=facts.documents,
+        committee_keys=frozenset(committee.keys),
+        timezone=timezone,
+        said_at=facts.said_at,
+    )
 
 
 def _query() -> Any:
@@ -218,6 +269,7 @@ def _meeting(row: Any, committee_keys: frozenset[str]) -> Meeting:
         documents=documents_from_json(row.documents),
         committee_keys=committee_keys,
         timezone=row.timezone,
+        said_at=row.said_at,
     )
 
 

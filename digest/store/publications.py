@@ -40,26 +40,42 @@ def append_line(connection: Connection, line: NewLine, *, now: datetime) -> int:
 
     Not for calling twice with one line: the callers decide, in the same transaction, whether it is due.
     """
+    append_lines(connection, (line,), now=now)
+    return last_seq(connection)
+
+
+def append_lines(connection: Connection, lines: Sequence[NewLine], *, now: datetime) -> None:
+    """Append lines in this order, each item at most once among them; otherwise as ``append_line``."""
+    if not lines:
+        return
+    before = last_seq(connection)
+    items = [line.item for line in lines]
+    firsts: dict[str, int] = {}
+    for start in range(0, len(items), 500):
+        query = select(_T.c.item, func.min(_T.c.seq)).where(_T.c.item.in_(items[start : start + 500]))
+        firsts |= {item: seq for item, seq in connection.execute(query.group_by(_T.c.item))}
+    connection.execute(insert(_T), [_row(line, firsts.get(line.item, 0), now) for line in lines])
+    # An item's first line points to itself, under the number that it has just been given.
+    is_first = (_T.c.seq > before) & (_T.c.first_seq == 0)
+    connection.execute(_T.update().where(is_first).values(first_seq=_T.c.seq))
+
+
+def _row(line: NewLine, first_seq: int, now: datetime) -> dict[str, Any]:
     payload = {
         "meeting": meeting_to_dict(line.meeting),
         "before": meeting_to_dict(line.before) if line.before else None,
         "why": line.why,
     }
-    first = connection.scalar(select(func.min(_T.c.seq)).where(_T.c.item == line.item))
-    values = {
+    return {
         "kind": line.kind.value,
         "item": line.item,
         "version": line.version,
         "council_id": line.council_id,
         "meeting_id": line.meeting.id,
         "published_at": now,
-        "first_seq": first or 0,
+        "first_seq": first_seq,
         "payload": orjson.dumps(payload),
     }
-    seq = connection.execute(insert(_T).values(**values).returning(_T.c.seq)).scalar_one()
-    if first is None:
-        connection.execute(_T.update().where(_T.c.seq == seq).values(first_seq=seq))
-    return int(seq)
 
 
 def has_line(connection: Connection, item: str) -> bool:

@@ -69,13 +69,17 @@ class CouncilRow(SQLModel, table=True):
 
 
 class CommitteeRow(SQLModel, table=True):
-    """A committee; its names are history, so that a rename keeps its readers."""
+    """A committee; its names are history, so that a rename keeps its readers.
+
+    ``named_by``: the feed whose name for it is shown; what other feeds call it is remembered, not shown.
+    """
 
     __tablename__ = "committee"
     id: int | None = Field(default=None, sa_column=_key())
     council_id: int = Field(sa_column=_ref("council.id", index=True))
     name: str
     external_id: str | None = None
+    named_by: int | None = Field(default=None, sa_column=_ref("feed.id", null=True))
     __table_args__ = (
         Index(
             "committee_external",
@@ -108,7 +112,7 @@ class FeedRow(SQLModel, table=True):
     state: str = "new"
     etag: str | None = None
     last_modified: str | None = None
-    next_poll_at: datetime = Field(sa_column=_at(index=True))
+    next_poll_at: datetime | None = Field(default=None, sa_column=_at(null=True, index=True))
     last_checked_at: datetime | None = Field(default=None, sa_column=_at(null=True))
     last_good_at: datetime | None = Field(default=None, sa_column=_at(null=True))
     last_change_at: datetime | None = Field(default=None, sa_column=_at(null=True))
@@ -116,6 +120,7 @@ class FeedRow(SQLModel, table=True):
     failures: int = 0
     last_error: str | None = None
     history: str = Field(default="{}", sa_column=_json("{}"))
+    committees: str = Field(default="{}", sa_column=_json("{}"))
     created_at: datetime = Field(sa_column=_at())
     __table_args__ = (UniqueConstraint("council_id", "url", name="feed_once"),)
 
@@ -150,11 +155,21 @@ class MeetingRow(SQLModel, table=True):
     documents: str = Field(default="[]", sa_column=_json("[]"))
     first_seen_at: datetime = Field(sa_column=_at())
     changed_at: datetime = Field(sa_column=_at())
+    said_at: datetime | None = Field(default=None, sa_column=_at(null=True))
     __table_args__ = (
         UniqueConstraint("council_id", "key", name="meeting_once"),
         Index("meeting_url", "council_id", "url_key"),
         Index("meeting_day", "council_id", "starts_on"),
     )
+
+
+class MeetingAliasRow(SQLModel, table=True):
+    """A further key of a meeting: another source's for it, or the one it has after it moved."""
+
+    __tablename__ = "meeting_alias"
+    council_id: int = Field(sa_column=_ref("council.id", primary=True))
+    key: str = Field(primary_key=True)
+    meeting_id: int = Field(sa_column=_ref("meeting.id", index=True))
 
 
 class SummaryRow(SQLModel, table=True):

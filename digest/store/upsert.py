@@ -1,4 +1,4 @@
-"""Insert-if-new, the one statement that the two databases spell alike but SQLAlchemy does not."""
+"""Insert-if-new and insert-or-update, which the two databases spell alike but SQLAlchemy does not."""
 
 from __future__ import annotations
 
@@ -18,3 +18,20 @@ def insert_if_new(
     make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     rows = [dict(v) for v in values] if isinstance(values, Sequence) else dict(values)
     return connection.execute(make(table).on_conflict_do_nothing(), rows).rowcount
+
+
+def insert_or_update(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str],
+    changes: Sequence[str],
+) -> None:
+    """Insert rows; of those that are there already by ``keys``, bring ``changes`` up to date."""
+    if not rows:
+        return
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(table)
+    new = {name: statement.excluded[name] for name in changes}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=new), list(rows))

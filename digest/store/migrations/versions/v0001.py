@@ -106,29 +106,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("fingerprint"),
     )
     op.create_table(
-        "committee",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("council_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("external_id", sa.String(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["council_id"],
-            ["council.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(
-        "committee_external",
-        "committee",
-        ["council_id", "external_id"],
-        unique=True,
-        sqlite_where=sa.text("external_id IS NOT NULL"),
-        postgresql_where=sa.text("external_id IS NOT NULL"),
-    )
-    op.create_index(op.f("ix_committee_council_id"), "committee", ["council_id"], unique=False)
-    op.create_table(
         "feed",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -140,7 +117,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("etag", sa.String(), nullable=True),
         sa.Column("last_modified", sa.String(), nullable=True),
-        sa.Column("next_poll_at", types.Instant(), nullable=False),
+        sa.Column("next_poll_at", types.Instant(), nullable=True),
         sa.Column("last_checked_at", types.Instant(), nullable=True),
         sa.Column("last_good_at", types.Instant(), nullable=True),
         sa.Column("last_change_at", types.Instant(), nullable=True),
@@ -148,6 +125,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(), nullable=True),
         sa.Column("history", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("committees", sa.Text(), server_default="{}", nullable=False),
         sa.Column("created_at", types.Instant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["council_id"],
@@ -240,22 +218,33 @@ def upgrade() -> None:
     )
     op.create_index("subscriber_schedule", "subscriber", ["schedule_id", "profile_id"], unique=False)
     op.create_table(
-        "committee_name",
+        "committee",
         sa.Column(
-            "committee_id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
-            nullable=False,
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
-        sa.Column("name_key", sa.String(), nullable=False),
+        sa.Column("council_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("first_seen_at", types.Instant(), nullable=False),
+        sa.Column("external_id", sa.String(), nullable=True),
+        sa.Column("named_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(
-            ["committee_id"],
-            ["committee.id"],
+            ["council_id"],
+            ["council.id"],
         ),
-        sa.PrimaryKeyConstraint("committee_id", "name_key"),
+        sa.ForeignKeyConstraint(
+            ["named_by"],
+            ["feed.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "committee_external",
+        "committee",
+        ["council_id", "external_id"],
+        unique=True,
+        sqlite_where=sa.text("external_id IS NOT NULL"),
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_committee_council_id"), "committee", ["council_id"], unique=False)
     op.create_table(
         "consent",
         sa.Column(
@@ -363,41 +352,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("feed_id", "fingerprint"),
     )
     op.create_table(
-        "meeting",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("council_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("committee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("title", sa.String(), nullable=False),
-        sa.Column("starts_at", types.Instant(), nullable=True),
-        sa.Column("starts_on", sa.Date(), nullable=True),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("url", sa.String(), nullable=True),
-        sa.Column("url_key", sa.String(), nullable=True),
-        sa.Column("venue", sa.String(), nullable=True),
-        sa.Column("video_url", sa.String(), nullable=True),
-        sa.Column("documents", sa.Text(), server_default="[]", nullable=False),
-        sa.Column("first_seen_at", types.Instant(), nullable=False),
-        sa.Column("changed_at", types.Instant(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["committee_id"],
-            ["committee.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["council_id"],
-            ["council.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("council_id", "key", name="meeting_once"),
-    )
-    op.create_index(op.f("ix_meeting_committee_id"), "meeting", ["committee_id"], unique=False)
-    op.create_index(op.f("ix_meeting_starts_at"), "meeting", ["starts_at"], unique=False)
-    op.create_index(op.f("ix_meeting_starts_on"), "meeting", ["starts_on"], unique=False)
-    op.create_index("meeting_day", "meeting", ["council_id", "starts_on"], unique=False)
-    op.create_index("meeting_url", "meeting", ["council_id", "url_key"], unique=False)
-    op.create_table(
         "subscription",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -458,6 +412,23 @@ def upgrade() -> None:
     )
     op.create_index("batch_state", "batch", ["run_id", "state"], unique=False)
     op.create_table(
+        "committee_name",
+        sa.Column(
+            "committee_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("name_key", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("first_seen_at", types.Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["committee_id"],
+            ["committee.id"],
+        ),
+        sa.PrimaryKeyConstraint("committee_id", "name_key"),
+    )
+    op.create_table(
         "edition_item",
         sa.Column(
             "edition_id",
@@ -475,6 +446,63 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", "item"),
     )
     op.create_index("edition_item_item", "edition_item", ["item"], unique=False)
+    op.create_table(
+        "meeting",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("council_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("committee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("starts_at", types.Instant(), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=True),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=True),
+        sa.Column("url_key", sa.String(), nullable=True),
+        sa.Column("venue", sa.String(), nullable=True),
+        sa.Column("video_url", sa.String(), nullable=True),
+        sa.Column("documents", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("first_seen_at", types.Instant(), nullable=False),
+        sa.Column("changed_at", types.Instant(), nullable=False),
+        sa.Column("said_at", types.Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["committee_id"],
+            ["committee.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["council_id"],
+            ["council.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("council_id", "key", name="meeting_once"),
+    )
+    op.create_index(op.f("ix_meeting_committee_id"), "meeting", ["committee_id"], unique=False)
+    op.create_index(op.f("ix_meeting_starts_at"), "meeting", ["starts_at"], unique=False)
+    op.create_index(op.f("ix_meeting_starts_on"), "meeting", ["starts_on"], unique=False)
+    op.create_index("meeting_day", "meeting", ["council_id", "starts_on"], unique=False)
+    op.create_index("meeting_url", "meeting", ["council_id", "url_key"], unique=False)
+    op.create_table(
+        "meeting_alias",
+        sa.Column(
+            "council_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("meeting_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["council_id"],
+            ["council.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["meeting_id"],
+            ["meeting.id"],
+        ),
+        sa.PrimaryKeyConstraint("council_id", "key"),
+    )
+    op.create_index(op.f("ix_meeting_alias_meeting_id"), "meeting_alias", ["meeting_id"], unique=False)
     op.create_table(
         "publication",
         sa.Column(
