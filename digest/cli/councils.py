@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.entrance import Entrance, print_facts, print_json, print_table, say
 from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.intake.discover import FoundFeed
+    from digest.model import ParsedFeed, RawFeed
 
 council = typer.Typer(help="Councils: add, list, show, set.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -47,38 +51,124 @@ def _word(given: str, words: Any, *, option: str) -> Any:
 @council.command("add")
 def add(
     context: typer.Context,
-    slug: Annotated[str, typer.Argument(help="Stable short name, as stockport.")],
-    name: Annotated[str, typer.Option(help="Name as residents know it.")],
+    slug: Annotated[str | None, typer.Argument(help="Stable short name, as stockport.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name as residents know it.")] = None,
+    known: Annotated[str | None, typer.Option(help="Name, site and feed from the directory.")] = None,
     support: Annotated[str, typer.Option(help="full, limited or paused.")] = "full",
     approval: Annotated[str, typer.Option(help="auto, approval or off.")] = "auto",
     timezone: Annotated[str, typer.Option(help="IANA time zone.")] = "Europe/London",
     website: Annotated[str | None, typer.Option(help="Web address of the council.")] = None,
     country: Annotated[str, typer.Option(help="Two letters; decides how dates are read.")] = "gb",
-    languages: Annotated[str, typer.Option(help="Languages of its summaries, as en,cy.")] = "en",
+    languages: Annotated[str | None, typer.Option(help="Languages of its summaries, as en,cy.")] = None,
 ) -> None:
-    """Add a council.
+    """Add a council, or one that is known with its feed: --known stockport.
 
     Example: digest council add stockport --name "Stockport" --website https://democracy.stockport.gov.uk
     """
     from digest.model import Council
-    from digest.store import councils
+    from digest.store import councils, feeds
 
-    facts = _checked(
-        {
-            "support": support,
-            "approval": approval,
-            "timezone": timezone,
-            "website": website,
-            "country": country.lower(),
-            "languages": languages,
-        }
-    )
-    if not slug or slug != slug.lower() or not all(c.isalnum() or c in "-._" for c in slug):
+    facts = {
+        "support": support,
+        "approval": approval,
+        "timezone": timezone,
+        "website": website,
+        "country": country.lower(),
+        "languages": languages,
+    }
+    feed = None
+    if known is not None:
+        slug, name, feed, facts = _from_directory(known, slug, name, facts)
+    if not slug or not name:
+        raise UsageError("a council needs a SLUG and --name, or --known with its name in the directory")
+    if slug != slug.lower() or not all(c.isalnum() or c in "-._" for c in slug):
         raise UsageError(f"the slug {slug!r} is not small letters, digits, - . or _: as great-harrow")
+    one = Council(slug, name, **_checked(facts))
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
-        is_new = councils.add_council(connection, Council(slug, name, **facts), now=hall.clock())
+        is_new = councils.add_council(connection, one, now=hall.clock())
+        if feed is not None:
+            feeds.add_feed(connection, slug, feed, dialect=None, now=hall.clock())
     say(f"{slug} added" if is_new else f"{slug} is there already, unchanged")
+    if feed is not None:
+        say(f"its feed is {feed}")
+    elif known is not None:
+        say(f"no feed of it is known: find one with `digest council discover {one.website or 'URL'}`")
+
+
+def _from_directory(
+    known: str, slug: str | None, name: str | None, facts: dict[str, Any]
+) -> tuple[str, str, str | None, dict[str, Any]]:
+    """Slug, name, feed and facts of a known council; what is said on the command line goes first."""
+    from digest.intake.directory import known_council
+
+    found = known_council(known)
+    facts["website"] = facts["website"] or found.website
+    facts["languages"] = facts["languages"] or ",".join(found.languages)
+    return slug or found.slug, name or found.name, found.feed, facts
+
+
+@council.command("discover")
+def discover(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(help="The council's web address.")],
+    timezone: Annotated[str, typer.Option(help="The council's zone.")] = "Europe/London",
+    country: Annotated[str, typer.Option(help="Two letters; decides how dates are read.")] = "gb",
+    as_json: Json = False,
+) -> None:
+    """Find the feeds of a council's site; stdout gets lines that are ready to be run.
+
+    Example: digest council discover https://www.stockport.gov.uk
+    """
+    from digest.errors import NotFoundError
+    from digest.intake.discover import discover as find
+    from digest.slots import zone_of
+
+    zone_of(timezone)
+    if not url.startswith(("https://", "http://")):
+        raise UsageError(f"{url!r} is not a web address: begin it with https://")
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+
+        def parse(raw: RawFeed) -> ParsedFeed:
+            return hall.parser.parse(raw, timezone=timezone, country=country.lower(), as_of=raw.fetched_at)
+
+        found = find(url, hall.fetcher, parse=parse)
+    if not found:
+        raise NotFoundError(f"no feed was found at {url}: try the address of its committee pages")
+    if as_json:
+        print_json({"feeds": [_found_document(one) for one in found]})
+        return
+    for line in _ready_lines(url, found, timezone=timezone, country=country.lower()):
+        typer.echo(line)
+    for one in found:
+        say(f"{one.url}: {one.source}; {one.dialect}, {one.meetings} meetings")
+
+
+def _found_document(one: FoundFeed) -> dict[str, Any]:
+    return {
+        "url": one.url,
+        "title": one.title,
+        "source": one.source,
+        "dialect": one.dialect,
+        "meetings": one.meetings,
+    }
+
+
+def _ready_lines(url: str, found: tuple[FoundFeed, ...], *, timezone: str, country: str) -> list[str]:
+    """Commands for a shell; what a site calls itself is quoted, whatever is in it."""
+    import shlex
+
+    from digest.cli.entrance import one_line
+    from digest.intake.links import host_of
+
+    labels = [label for label in host_of(url).split(".") if label not in ("www", "democracy", "moderngov")]
+    slug = "".join(c for c in (labels or ["council"])[0].lower() if c.isalnum() or c == "-") or "council"
+    name = one_line(found[0].title).strip() or slug.title()
+    words = ["digest", "council", "add", slug, "--name", name, "--website", url]
+    words += ["--timezone", timezone] if timezone != "Europe/London" else []
+    words += ["--country", country] if country != "gb" else []
+    return [shlex.join(words), *(shlex.join(["digest", "feed", "add", slug, one.url]) for one in found)]
 
 
 @council.command("set")

@@ -29,6 +29,8 @@ def status_of(works: Works) -> dict[str, Any]:
         "councils": _tally(council.support.value for council in found),
         "feeds": _tally(feed.state for feed in all_feeds),
         "silent_councils": sorted(silent),
+        "silent_since": {slug: _day(since) for slug, since in sorted(silent.items())},
+        "blocked_feeds": [feed.url for feed in all_feeds if feed.state == "blocked"],
         "summaries_waiting_for_approval": len(waiting),
         "log_lines": log_lines,
         "subscribers": states,
@@ -36,6 +38,10 @@ def status_of(works: Works) -> dict[str, Any]:
         "unfinished_runs": [run.id for run in unfinished],
         "next_slot": _next_slot((schedules[id_] for id_ in active), now),
     }
+
+
+def _day(at: datetime) -> str:
+    return at.date().isoformat()
 
 
 def _tally(words: Any) -> dict[str, int]:
