@@ -25,6 +25,7 @@ from digest.settings import Settings
 
 if TYPE_CHECKING:
     from digest.compose.profile import Limits as TierLimits
+    from digest.deliver.evidence import SendGridRecords
     from digest.intake.child import ParserPool
     from digest.intake.fetch import Fetcher
     from digest.intake.schedule import Intervals
@@ -202,7 +203,26 @@ class Hall:
             self.desk,
             pause=time.sleep,
             growth=Growth(of.max_growth, of.growth_from),
+            records=self.records,
         )
+
+    @cached_property
+    def records(self) -> SendGridRecords | None:
+        """What the provider remembers; None where the sender keeps no records that could be asked."""
+        if self.settings.sender != "sendgrid":
+            return None
+        from digest.deliver.evidence import SendGridRecords
+        from digest.deliver.sendgrid import transport_of
+
+        of = self.settings.sendgrid
+        transport = transport_of(
+            of.api_key.get_secret_value() if of.api_key else "",
+            base_url=of.base_url,
+            connect_timeout_s=of.connect_timeout_s,
+            read_timeout_s=of.read_timeout_s,
+        )
+        self._open.append(transport.close)
+        return SendGridRecords(transport)
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -39,9 +39,20 @@ def _settings(
 
 
 def _register() -> None:
-    from digest.cli import councils, databases, feeds, letters, lint, runs, setup, subscribers, summaries
+    from digest.cli import (
+        councils,
+        databases,
+        feeds,
+        letters,
+        lint,
+        providers,
+        runs,
+        setup,
+        subscribers,
+        summaries,
+    )
 
-    for module in (setup, councils, feeds, summaries, subscribers, runs, letters, lint, databases):
+    for module in (setup, councils, feeds, summaries, subscribers, runs, letters, lint, databases, providers):
         module.register(app)
 
 

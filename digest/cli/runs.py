@@ -244,13 +244,10 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
     Example: digest run show 1
     """
     from digest.pipeline.run import report
-    from digest.store import batches
-
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         one = report(hall.database, run_id)
-        with hall.database.read() as connection:
-            doubts = batches.in_doubt(connection, run_id)
+        doubts = _doubts(hall, run_id)
     facts = document(one) | {
         "upto_seq": one.run.upto_seq,
         "as_of": zulu(one.run.as_of),
@@ -259,9 +256,57 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
         "completed_at": zulu(one.run.completed_at),
         "merged": list(one.run.merged),
         "why": one.run.why,
-        "in_doubt": [{"batch": d.id, "letters": d.size, "why": d.why} for d in doubts],
+        "in_doubt": doubts,
     }
     (print_json if as_json else print_facts)(facts)
+
+
+def _doubts(hall: Any, run_id: int) -> list[dict[str, Any]]:
+    """Each doubtful batch with the evidence, as the provider's logs have it now."""
+    from digest.pipeline import settle
+    from digest.store import doubts
+
+    with hall.database.read() as connection:
+        found = doubts.doubtful(connection, run_id)
+    told = []
+    for one in found:
+        document: dict[str, Any] = {"batch": one.id, "attempt": one.attempt, "letters": one.letters}
+        document |= {"why": one.why, "provider_id": one.provider_id}
+        document["sent_between"] = [zulu(one.since), zulu(one.until)]
+        if hall.records is not None:
+            finding = settle.finding_of(hall.database, hall.records, run_id, one, now=hall.clock())
+            document |= {"evidence": finding.found.value, "evidence_says": finding.why}
+        told.append(document)
+    return told
+
+
+@run.command("settle")
+def settle_(
+    context: typer.Context,
+    run_id: RunId,
+    as_: Annotated[str, typer.Option("--as", help="sent, or not-sent: the same letters go again.")],
+    batch: Annotated[int | None, typer.Option(help="Only this batch; without it, all in doubt.")] = None,
+) -> None:
+    """Say what became of letters in doubt; `digest run show` has the evidence.
+
+    Example: digest run settle 1 --as sent
+    """
+    from digest.pipeline import dispatch, settle
+    from digest.store import runs
+
+    if as_ not in ("sent", "not-sent"):
+        raise UsageError(f"--as {as_!r}: write sent or not-sent")
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        done = settle.settle_by_hand(
+            hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
+        )
+        with hall.database.read() as connection:
+            found = runs.run_by_id(connection, run_id)
+        dispatch.complete(hall.database, found, now=hall.clock())
+    again = "; they go again with the next `digest run`" if done and as_ == "not-sent" else ""
+    said = f"{done} batches settled as {as_}{again}" if done else "nothing in doubt"
+    say(f"run {run_id}: {said}")
 
 
 @run.command("pause")

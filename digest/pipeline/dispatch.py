@@ -231,7 +231,7 @@ class _Hand:
         )
 
     def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
-        if refused.is_final and batch.is_again:
+        if refused.is_final and batch.is_again and batch.attempt == 1:
             # The first try may have arrived: a range that may have been said is not given back.
             self.done.uncertain += len(batch.recipients)
             self._record(batch, BatchState.UNCERTAIN, why=f"refused when done again: {refused.why}")

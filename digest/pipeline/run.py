@@ -15,6 +15,7 @@ from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
 from digest.pipeline.safety import Growth
+from digest.pipeline.settle import Records, Settler
 from digest.store import runs
 from digest.store.database import Database
 from digest.store.runs import Run
@@ -33,6 +34,7 @@ class Works:
     desk: Desk
     pause: Callable[[float], None]
     growth: Growth | None = None
+    records: Records | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,15 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     with works.database.read() as connection:
         todo = runs.unfinished_runs(connection)
     waited = timedelta(0)
+    settler = Settler(works.records)
     for run in todo:
-        while not _advance(works, run, told) and waited < patience:
+        while not _advance(works, run, told, settler) and waited < patience:
             works.pause(_LOOK_AGAIN.total_seconds())
             waited += _LOOK_AGAIN
     return [report(works.database, run.id) for run in todo]
 
 
-def _advance(works: Works, run: Run, told: Progress) -> bool:
+def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     """One round over a run; True when nobody here can do more for it now."""
     database, clock = works.database, works.desk.clock
     with database.read() as connection:
@@ -82,6 +85,7 @@ def _advance(works: Works, run: Run, told: Progress) -> bool:
     if current.completed_at is not None:
         return True
     if current.state is RunState.PAUSED:
+        settler.settle(database, run.id, now=clock())
         return True
     if current.state is not RunState.CANCELLED:
         plan.plan(database, current, rules=works.rules, now=clock(), each=_tell(told, "planned", run))
@@ -96,6 +100,7 @@ def _advance(works: Works, run: Run, told: Progress) -> bool:
         if works.growth is not None and safety.pause_if_grown(database, current, works.growth):
             return True
     dispatch.dispatch(database, current, works.desk, each=_tell(told, "handed over", run))
+    settler.settle(database, run.id, now=clock())
     dispatch.complete(database, current, now=clock())
     with database.read() as connection:
         current = runs.run_by_id(connection, run.id)

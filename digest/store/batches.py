@@ -12,7 +12,7 @@ from sqlalchemy import Connection, String, bindparam, text
 from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch, end_delivery, open_editions
 from digest.store.editions import join_newest_revision
-from digest.store.tables import batch_key
+from digest.store.tables import ATTEMPTS, batch_key
 from digest.store.types import to_stored
 
 
@@ -127,10 +127,17 @@ def _recheck(
     # The driver's own tuples: making a million Row objects costs as much as reading them.
     cursor: Any = connection.execute(query, {"ids": list(good)}).cursor
     rows = cursor.fetchall()
+    further = {row.id for row in taken if row.attempt > 1}
+
+    def can_wait(batch: int, id_: int, state: str) -> bool:
+        # A further attempt has not arrived before: who has paused gets it with the next letter, where that
+        # still covers its range.
+        return state == "paused" and batch in further and _is_last(connection, run_id, id_)
+
     odd = []
     for batch, id_, address, name, state, profile in rows:
         is_fine = state in fine_states and (is_notice or profile == planned[batch])
-        if is_fine or (batch in again and state in ("active", "paused")):
+        if is_fine or (batch in again and state in ("active", "paused") and not can_wait(batch, id_, state)):
             good[batch].append((id_, address, name))
         else:
             odd.append((id_, state, profile))
@@ -150,6 +157,14 @@ def _from_seq(connection: Connection, run_id: int, subscriber_id: int) -> int:
     query = text("SELECT from_seq FROM delivery WHERE run_id = :run AND subscriber_id = :subscriber")
     values = {"run": run_id, "subscriber": subscriber_id}
     return int(connection.execute(query, values).scalar_one())
+
+
+def _is_last(connection: Connection, run_id: int, subscriber_id: int) -> bool:
+    query = text(
+        "SELECT d.upto_seq = s.covered_seq FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
+        "WHERE d.run_id = :run AND d.subscriber_id = :subscriber"
+    )
+    return bool(connection.execute(query, {"run": run_id, "subscriber": subscriber_id}).scalar_one())
 
 
 def _end_for(state: str) -> Ended:
@@ -235,7 +250,8 @@ def record(
     result = connection.execute(
         text(
             "UPDATE batch SET state = :state, recorded_at = :now, provider_id = :provider, why = :why, "
-            "retry_at = :retry, claimed_at = CASE WHEN :unclaim = 1 THEN NULL ELSE claimed_at END "
+            "retry_at = :retry, "
+            "claimed_at = CASE WHEN :unclaim = 1 AND attempt = 1 THEN NULL ELSE claimed_at END "
             f"WHERE id = :id AND holder = :holder AND (state = 'claimed' {late})"
         ),
         {
@@ -249,9 +265,14 @@ def record(
             "unclaim": int(state is BatchState.READY and not is_again),
         },
     )
-    if result.rowcount and state is BatchState.READY and not is_again:
+    if result.rowcount and state is BatchState.READY and not is_again and not _is_further(batch_id):
         join_newest_revision(connection, batch_id)
     return result.rowcount == 1
+
+
+def _is_further(batch_id: int) -> bool:
+    """A further attempt goes as it was (see ``doubts``)."""
+    return batch_id % ATTEMPTS > 1
 
 
 def refuse(connection: Connection, batch_id: int) -> int:

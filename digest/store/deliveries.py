@@ -315,9 +315,10 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     connection.execute(
         text(
             "UPDATE batch SET state = CASE WHEN claimed_at IS NULL THEN 'closed' ELSE 'uncertain' END "
-            "WHERE run_id = :run AND state IN ('waiting', 'ready')"
+            "WHERE run_id = :run AND state IN ('waiting', 'ready') AND (attempt = 1 OR :is_cancelled = 1)"
         ),
-        {"run": run_id},
+        # What somebody settled as not sent goes again, however late: its readers may be further already.
+        {"run": run_id, "is_cancelled": int(ended is Ended.CANCELLED)},
     )
     return n
 

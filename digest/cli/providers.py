@@ -1,0 +1,50 @@
+"""`digest fake-sendgrid`: a provider on this machine, to try everything without an account."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from digest.cli.entrance import say
+from digest.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.command("fake-sendgrid")(fake_sendgrid)
+
+
+def fake_sendgrid(
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes any free one.")] = 8025,
+    faults: Annotated[
+        float, typer.Option(help="Share of requests that go wrong at random, each in one of many ways.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed, the same faults.")] = 0,
+    webhook: Annotated[
+        str | None,
+        typer.Option(help="Where to post signed events, as http://127.0.0.1:8000/webhooks/sendgrid"),
+    ] = None,
+) -> None:
+    """Answer like SendGrid and mail nobody; stop it with Ctrl-C.
+
+    Example: digest fake-sendgrid --port 8025 --faults 0.2
+    """
+    if not 0 <= faults <= 1:
+        raise UsageError(f"--faults {faults} is no share: write 0.2 for every fifth request")
+    from digest.deliver.fake_sendgrid import Account, serve
+
+    account = Account(seed=seed)
+    account.faults.probability = faults
+    try:
+        fake = serve(port, account=account, webhook_url=webhook)
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used ({error.strerror}): give another --port") from error
+    with fake:
+        typer.echo(fake.url)
+        say("point your settings at it: ")
+        say('  sender = "sendgrid"')
+        say(f'  [sendgrid] base_url = "{fake.url}", api_key = "SG.fake"')
+        say(f'  [sendgrid] webhook_public_key = "{account.key.public}"')
+        say(f"what it would have mailed: {fake.url}/__fake/outbox; Ctrl-C ends it")
+        fake.wait()

@@ -1,0 +1,120 @@
+"""What became of letters in doubt: settled by events, by the provider's Email Logs, or by an operator.
+
+Proof that a letter was accepted settles its whole batch, since a request is accepted or refused whole. That
+nothing is known proves nothing until the logs' lag is long over; then the same letters go again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from digest.deliver.events import EventKind
+from digest.deliver.evidence import Finding, Found
+from digest.errors import NotFoundError
+from digest.links import delivery_id
+from digest.store import doubts, runs
+from digest.store.database import Database
+from digest.store.doubts import Doubtful
+
+LAG = timedelta(hours=1)
+"""Email Logs are minutes behind; an hour after it can have left, what is not in them was not sent."""
+_SAMPLE = 10
+PROOFS = tuple(kind.value for kind in EventKind if kind not in (EventKind.ACCOUNT, EventKind.OTHER))
+
+
+class Records(Protocol):
+    """What settling needs of a provider's memory."""
+
+    def was_taken(
+        self, deliveries: Mapping[str, str], *, since: datetime, until: datetime, sample: int = 10
+    ) -> Finding:
+        """Whether the request with these letters (address -> delivery id) was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Batches settled, by how."""
+
+    sent: int = 0
+    not_sent: int = 0
+
+
+@dataclass(slots=True)
+class Settler:
+    """Settles by evidence; asks the provider about each batch once in its life (``asked``)."""
+
+    records: Records | None = None
+    asked: set[int] = field(default_factory=set)
+
+    def settle(self, database: Database, run_id: int, *, now: datetime) -> Settled:
+        """Settle what evidence allows in a run. Twice is harmless."""
+        sent = settle_by_events(database, run_id, now=now)
+        not_sent = 0
+        if self.records is None:
+            return Settled(sent)
+        with database.read() as connection:
+            left = [one for one in doubts.doubtful(connection, run_id) if one.id not in self.asked]
+        for batch in left:
+            self.asked.add(batch.id)
+            finding = finding_of(database, self.records, run_id, batch, now=now)
+            if finding.found is Found.TAKEN:
+                with database.write() as connection:
+                    sent += doubts.settle_sent(
+                        connection, batch.id, why=finding.why, now=now, provider_id=finding.provider_id
+                    )
+            elif finding.found is Found.NOT_FOUND and now - batch.until >= LAG:
+                with database.write() as connection:
+                    again = doubts.settle_not_sent(connection, batch.id, why=finding.why, now=now)
+                not_sent += again is not None
+        return Settled(sent, not_sent)
+
+
+def settle_by_events(database: Database, run_id: int, *, now: datetime) -> int:
+    """Doubtful batches with a letter that an event speaks of were handed over; returns how many."""
+    with database.read() as connection:
+        found = doubts.proven(connection, run_id, proofs=PROOFS)
+    if not found:
+        return 0
+    with database.write() as connection:
+        return sum(
+            doubts.settle_sent(connection, batch, why=f"event {event} proves it", now=now)
+            for batch, event in found
+        )
+
+
+def finding_of(
+    database: Database, records: Records, run_id: int, batch: Doubtful, *, now: datetime
+) -> Finding:
+    """What the provider's logs say of one batch now."""
+    with database.read() as connection:
+        letters = doubts.letters_of(connection, batch.id, most=_SAMPLE)
+    deliveries = {address: delivery_id(run_id, id_) for id_, address in letters}
+    if not deliveries:
+        return Finding(Found.UNKNOWN, "nobody is left in it whom one could ask about")
+    return records.was_taken(deliveries, since=batch.since, until=max(now, batch.until), sample=_SAMPLE)
+
+
+def settle_by_hand(
+    database: Database, run_id: int, *, is_sent: bool, batch_id: int | None, now: datetime
+) -> int:
+    """What an operator knows of one doubtful batch, or all; returns how many batches. Twice is harmless.
+
+    Raises: NotFoundError for a run or a batch that is not there.
+    """
+    with database.read() as connection:
+        runs.run_by_id(connection, run_id)
+        if batch_id is not None and not doubts.is_batch_of(connection, batch_id, run_id):
+            raise NotFoundError(f"run {run_id} has no batch {batch_id}: see `digest run show {run_id}`")
+        wanted = [one.id for one in doubts.doubtful(connection, run_id) if batch_id in (None, one.id)]
+    done = 0
+    for one in wanted:
+        with database.write() as connection:
+            if is_sent:
+                done += doubts.settle_sent(connection, one, why="settled as sent by an operator", now=now)
+            else:
+                why = "settled as not sent by an operator"
+                done += doubts.settle_not_sent(connection, one, why=why, now=now) is not None
+    return done

@@ -1,0 +1,177 @@
+"""Letters in doubt: proof settles them, an operator may, and what was not sent goes again just as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from digest.deliver.evidence import Finding, Found
+from digest.errors import NotFoundError
+from digest.model import InDoubt, RunState, SubscriberState
+from digest.pipeline import dispatch, settle
+from digest.pipeline.run import run_due
+from digest.store.database import Database
+from digest.store.runs import Run
+from digest.testing import take_all
+from tests.integration.ledger_town import SUNDAY, WEEK, Town, following
+
+
+@pytest.fixture
+def town(database: Database) -> Town:
+    return Town(database)
+
+
+def in_doubt(town: Town, readers: int = 2) -> Run:
+    """A run whose one batch left and was not answered."""
+    town.subscribe(readers)
+    town.publish(1)
+    run = town.planned()
+    town.sender.answer = lambda outgoing: InDoubt("no answer")
+    town.dispatch(run)
+    town.sender.answer = take_all
+    assert town.counts(run)["uncertain"] == readers
+    return run
+
+
+def by_hand(town: Town, run: Run, *, is_sent: bool) -> int:
+    done = settle.settle_by_hand(town.database, run.id, is_sent=is_sent, batch_id=None, now=town.now)
+    dispatch.complete(town.database, town.again(run), now=town.now)
+    return done
+
+
+def letters_each(town: Town) -> dict[int, int]:
+    return {reader: len(said) for reader, said in town.letters().items()}
+
+
+def test_settled_as_sent_the_letters_count_as_handed_over_and_the_run_is_complete(town: Town) -> None:
+    run = in_doubt(town)
+    assert by_hand(town, run, is_sent=True) == 1
+    assert town.counts(run)["handed_over"] == 2
+    assert town.state(run) is RunState.COMPLETED
+    assert town.broken() == []
+
+
+def test_settled_as_not_sent_the_same_letter_goes_once_more(town: Town) -> None:
+    run = in_doubt(town)
+    first = town.sender.arrived.pop()
+    by_hand(town, run, is_sent=False)
+    town.dispatch(run)
+    (second,) = town.sender.arrived
+    assert (second.page, second.recipients) == (first.page, first.recipients)
+    assert town.counts(run)["handed_over"] == 2
+    assert town.state(run) is RunState.COMPLETED
+    assert town.broken() == []
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_settling_twice_is_harmless(town: Town, is_sent: bool) -> None:
+    run = in_doubt(town)
+    assert by_hand(town, run, is_sent=is_sent) == 1
+    assert by_hand(town, run, is_sent=is_sent) == 0
+    assert by_hand(town, run, is_sent=not is_sent) == 0
+    town.dispatch(run)
+    assert sum(letters_each(town).values()) == (2 if is_sent else 4)  # the first two arrived before the doubt
+    assert town.state(run) is RunState.COMPLETED
+
+
+def test_a_batch_of_another_run_cannot_be_settled(town: Town) -> None:
+    run = in_doubt(town)
+    with pytest.raises(NotFoundError, match="no batch 1"):
+        settle.settle_by_hand(town.database, run.id, is_sent=True, batch_id=1, now=town.now)
+
+
+def test_a_further_attempt_goes_to_nobody_who_left_or_paused_since(town: Town) -> None:
+    run = in_doubt(town, readers=2)
+    town.sender.arrived.clear()
+    ((leaver,), (pauser,)) = town.rows("SELECT id FROM subscriber ORDER BY id")
+    town.end(leaver, SubscriberState.LEFT)
+    town.pause(pauser)
+    by_hand(town, run, is_sent=False)
+    town.dispatch(run)
+    assert town.letters() == {}
+    assert town.counts(run) == {"due": 2, "editions": 1, "left": 1, "cancelled": 1}
+    assert town.mark(pauser) == 0
+    assert town.broken() == []
+
+
+def test_not_sent_after_the_next_letter_went_the_old_one_still_goes_as_it_was(town: Town) -> None:
+    run = in_doubt(town, readers=1)
+    town.sender.arrived.clear()
+    ((reader,),) = town.rows("SELECT id FROM subscriber")
+    town.publish(2)
+    town.at(SUNDAY + WEEK).run()
+    town.set_wishes(reader, following("bury"))
+    by_hand(town, run, is_sent=False)
+    town.run()
+    items = [item for said in town.letters()[reader] for item in said.items]
+    assert len(items) == len(set(items)) == 2
+    assert town.state(run) is RunState.COMPLETED
+    assert town.broken() == []
+
+
+def test_in_a_cancelled_run_what_was_not_sent_is_given_back(town: Town) -> None:
+    from digest.pipeline import plan
+
+    run = in_doubt(town, readers=1)
+    plan.cancel(town.database, run.id, why="test", now=town.now)
+    by_hand(town, run, is_sent=False)
+    ((reader,),) = town.rows("SELECT id FROM subscriber")
+    assert town.counts(run)["cancelled"] == 1
+    assert town.mark(reader) == 0
+    assert town.again(run).completed_at is not None
+
+
+# --- by the provider's logs --------------------------------------------------------------------------------
+
+
+class Logs:
+    """A provider's logs that answer one thing."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+        self.asked = 0
+
+    def was_taken(self, deliveries: object, *, since: object, until: object, sample: int = 10) -> Finding:
+        """The one thing."""
+        self.asked += 1
+        return Finding(self.found, "as the test says")
+
+
+def run_with_logs(town: Town, found: Found) -> Logs:
+    logs = Logs(found)
+    run_due(replace(town.works(), records=logs), patience=timedelta(seconds=2))
+    return logs
+
+
+def test_letters_that_the_logs_hold_were_handed_over(town: Town) -> None:
+    run = in_doubt(town)
+    run_with_logs(town, Found.TAKEN)
+    assert town.counts(run)["handed_over"] == 2
+    assert letters_each(town) == {1: 1, 2: 1}
+
+
+def test_logs_that_hold_nothing_prove_nothing_before_their_lag_is_over(town: Town) -> None:
+    run = in_doubt(town)
+    town.now += settle.LAG - timedelta(minutes=1)
+    run_with_logs(town, Found.NOT_FOUND)
+    assert town.counts(run)["uncertain"] == 2
+
+
+def test_after_the_lag_what_the_logs_do_not_hold_goes_again(town: Town) -> None:
+    run = in_doubt(town)
+    town.sender.arrived.clear()
+    town.now += settle.LAG
+    run_with_logs(town, Found.NOT_FOUND)
+    assert town.counts(run)["handed_over"] == 2
+    assert letters_each(town) == {1: 1, 2: 1}
+    assert town.state(run) is RunState.COMPLETED
+
+
+def test_logs_that_cannot_be_read_leave_the_doubt_however_late(town: Town) -> None:
+    run = in_doubt(town)
+    town.now += timedelta(days=1)
+    logs = run_with_logs(town, Found.UNKNOWN)
+    assert town.counts(run)["uncertain"] == 2
+    assert logs.asked == 1
