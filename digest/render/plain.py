@@ -14,17 +14,25 @@ _BIDI = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 _SPACES = re.compile(r"\s+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BIDI_IN_TEXT = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_STRANGE_IN_TEXT = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def one_line(text: str) -> str:
     """The text as one safe line: no CR, LF or other control, no bidirectional mark, single spaces."""
+    # Almost every line is: no control, mark or surrogate is printable (Unicode: Cc, Cf, Cs, Zl, Zp).
+    if text.isprintable() and "  " not in text:
+        return unicodedata.normalize("NFC", text).strip()
     text = _CONTROL.sub(" ", _SURROGATE.sub("\ufffd", text))
     return _SPACES.sub(" ", unicodedata.normalize("NFC", _BIDI.sub("", text))).strip()
 
 
 def many_lines(text: str) -> str:
     """The text with its line ends (as LF) but no other control and no bidirectional mark."""
+    if not _STRANGE_IN_TEXT.search(text):
+        return text
     text = _SURROGATE.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n")
     return _BIDI_IN_TEXT.sub("", _CONTROL_IN_TEXT.sub("", text))
 

@@ -37,6 +37,7 @@ MAX_DECISIONS = {Detail.HEADLINE: 0, Detail.BRIEF: 5, Detail.FULL: 40}
 MAX_DOCUMENTS = {Detail.HEADLINE: 0, Detail.BRIEF: 6, Detail.FULL: 40}
 MAX_ATTENDEES = {Detail.HEADLINE: 0, Detail.BRIEF: 0, Detail.FULL: 40}
 _MAX_URL = 1000
+_WEB_ADDRESS = re.compile(r"(?i:https?://)[^\s\x00-\x20]+")
 _FILE_ENDING = re.compile(r"\.(pdf|docx?|xlsx?|pptx?|odt|html?)$", re.IGNORECASE)
 
 
@@ -228,9 +229,7 @@ def named(name: str) -> str:
 
 def web_address(url: str | None) -> str:
     """The address when it is a plain http(s) one that may stand in a letter, else ""."""
-    if not url or len(url) > _MAX_URL or any(c.isspace() or ord(c) < 33 for c in url):
-        return ""
-    return url if url.lower().startswith(("https://", "http://")) else ""
+    return url if url and len(url) <= _MAX_URL and _WEB_ADDRESS.fullmatch(url) else ""
 
 
 def human_title(title: str) -> str:

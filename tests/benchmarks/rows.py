@@ -71,33 +71,9 @@ def distinct(url: str, n: str) -> dict[str, float]:
 
 
 def letter() -> dict[str, float]:
-    """Compose and render one ten-item edition, beside Jinja's own time for a bare template of that size."""
-    from jinja2 import Environment
+    from tests.benchmarks import letter_rows
 
-    from digest.compose.edition import edition_of
-    from digest.render.page import render_page
-    from digest.render.skeleton import compile_skeleton
-    from digest.wiring import template_sources
-    from tests.benchmarks import run_rows
-
-    skeleton = compile_skeleton(template_sources(), run_rows.PUBLICATION)
-    profile, lines, facts = run_rows.ten_items()
-    page = render_page(edition_of(profile, lines, facts), skeleton)
-    ms = _per_call(lambda: render_page(edition_of(profile, lines, facts), skeleton))
-    # The bare template writes as many bytes from as many values: forty a letter's item.
-    value = "<b>" + "x" * (len(page.html or "") // 400) + "</b>"
-    bare = Environment(autoescape=True).from_string("{% for i in items %}{{ i.a }}{{ i.b }}{% endfor %}" * 2)
-    items = [{"a": value, "b": value} for _ in range(100)]
-    return {"ms": ms, "floor_ms": _per_call(lambda: bare.render(items=items))}
-
-
-def _per_call(call: Any, *, seconds: float = 2.0) -> float:
-    call()
-    began, n = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        call()
-        n += 1
-    return (time.perf_counter() - began) / n * 1000
+    return letter_rows.letter()
 
 
 def help_() -> dict[str, float]:

@@ -11,8 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from digest.compose.edition import Facts
-from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.links import Signer
 from digest.model import (
@@ -20,14 +18,9 @@ from digest.model import (
     Document,
     DocumentKind,
     HandedOver,
-    LineKind,
-    LogLine,
-    Meeting,
-    MeetingStatus,
     Origin,
     Outcome,
     Outgoing,
-    Profile,
     Publication,
     Summary,
 )
@@ -42,7 +35,6 @@ from digest.slots import schedule_of, window_of
 from digest.store import councils, editions, invariants, profiles
 from digest.store.database import Database
 from digest.store.types import to_stored
-from digest.summaries.condense import condense
 from digest.wiring import template_sources
 from tests.benchmarks import floors
 
@@ -194,23 +186,3 @@ def mean_page_bytes(database: Database) -> int:
         ids = connection.execute(text("SELECT id FROM page ORDER BY id LIMIT 20")).scalars().all()
         pages = [editions.page_by_id(connection, id_) for id_ in ids]
     return sum(len(page.html or "") + len(page.text) for page in pages) // len(pages)
-
-
-def ten_items() -> tuple[Profile, LineIndex, Facts]:
-    """Wishes, log and facts of one edition with ten summaries."""
-    council = Council("council-0", "Council 0")
-    lines = []
-    for number in range(10):
-        summary = _summary(council.slug, number)
-        meeting = Meeting(
-            number, f"m{number}", council.slug, summary.committee, summary.committee, summary.starts_at,
-            summary.starts_on, MeetingStatus.HELD, "https://example.org/m",
-        )  # fmt: skip
-        at = NOW - timedelta(days=2)
-        line = LogLine(
-            number + 1, LineKind.SUMMARY, f"summary:{number}", 1, council.slug, at, meeting, number + 1, at,
-            summaries=(condense(summary),),
-        )  # fmt: skip
-        lines.append(line)
-    facts = Facts(from_seq=0, upto_seq=10, as_of=NOW, councils={council.slug: council})
-    return profile_of(councils=[council.slug]), LineIndex(lines), facts
