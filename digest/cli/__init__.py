@@ -42,6 +42,7 @@ def _register() -> None:
     from digest.cli import (
         councils,
         databases,
+        events,
         feeds,
         letters,
         lint,
@@ -52,7 +53,8 @@ def _register() -> None:
         summaries,
     )
 
-    for module in (setup, councils, feeds, summaries, subscribers, runs, letters, lint, databases, providers):
+    daily = (setup, councils, feeds, summaries, subscribers, runs, letters)
+    for module in (*daily, events, lint, databases, providers):
         module.register(app)
 
 

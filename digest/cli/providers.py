@@ -1,4 +1,4 @@
-"""`digest fake-sendgrid`: a provider on this machine, to try everything without an account."""
+"""`digest serve`, where providers post, and `digest fake-sendgrid`, a provider on this machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.entrance import say
+from digest.cli.entrance import Entrance, say
 from digest.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Hang the commands into the program."""
     app.command("fake-sendgrid")(fake_sendgrid)
+    app.command("serve")(serve)
 
 
 def fake_sendgrid(
@@ -48,3 +49,22 @@ def fake_sendgrid(
         say(f'  [sendgrid] webhook_public_key = "{account.key.public}"')
         say(f"what it would have mailed: {fake.url}/__fake/outbox; Ctrl-C ends it")
         fake.wait()
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+) -> None:
+    """Answer over HTTP: the provider's webhook, and whether this runs; stop it with Ctrl-C.
+
+    Example: digest serve --port 8000
+    """
+    import uvicorn
+
+    from digest.web.app import create_app
+
+    entrance: Entrance = context.obj
+    with entrance.hall(runs_on=True) as hall:
+        hall.database.require_current()
+        uvicorn.run(create_app(hall), host=host, port=port, log_level="warning")

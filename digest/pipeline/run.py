@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest.model import RunState
-from digest.pipeline import compose, dispatch, plan, safety
+from digest.pipeline import compose, dispatch, events, plan, safety
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
@@ -97,6 +97,8 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
             now=clock(),
             each=_tell(told, "composed", run),
         )
+        if events.stop_if_closed(database, run.id):
+            return True
         if works.growth is not None and safety.pause_if_grown(database, current, works.growth):
             return True
     dispatch.dispatch(database, current, works.desk, each=_tell(told, "handed over", run))

@@ -7,7 +7,7 @@ from typing import Any
 
 from digest import slots
 from digest.pipeline.run import Works
-from digest.store import councils, feeds, profiles, publications, runs, subscribers, summaries
+from digest.store import councils, events, feeds, profiles, publications, runs, subscribers, summaries
 
 
 def status_of(works: Works) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def status_of(works: Works) -> dict[str, Any]:
         active = subscribers.active_schedules(connection)
         states = subscribers.state_counts(connection)
         log_lines = publications.last_seq(connection)
+        closed = events.account_closed(connection)
         silent = feeds.silences(connection, before=now - works.limits.silent_after)
     return {
         "now": now,
@@ -36,6 +37,8 @@ def status_of(works: Works) -> dict[str, Any]:
         "subscribers": states,
         "last_run": newest[0].id if newest else None,
         "unfinished_runs": [run.id for run in unfinished],
+        "paused_runs": [f"{run.id}: {run.why}" for run in unfinished if run.state == "paused"],
+        "account_closed": closed.why if closed else None,
         "next_slot": _next_slot((schedules[id_] for id_ in active), now),
     }
 

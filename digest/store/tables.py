@@ -427,7 +427,15 @@ class EventRow(SQLModel, table=True):
     received_at: datetime = Field(sa_column=_at())
     applied_at: datetime | None = Field(default=None, sa_column=_at(null=True))
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    __table_args__ = (Index("event_delivery", "run_id", "subscriber_id"),)
+    __table_args__ = (
+        Index("event_delivery", "run_id", "subscriber_id"),
+        Index(
+            "event_waiting",
+            "id",
+            sqlite_where=text("applied_at IS NULL"),
+            postgresql_where=text("applied_at IS NULL"),
+        ),
+    )
 
 
 class SuppressionRow(SQLModel, table=True):

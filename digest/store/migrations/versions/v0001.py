@@ -58,6 +58,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id"),
     )
     op.create_index("event_delivery", "event", ["run_id", "subscriber_id"], unique=False)
+    op.create_index(
+        "event_waiting",
+        "event",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("applied_at IS NULL"),
+        postgresql_where=sa.text("applied_at IS NULL"),
+    )
     op.create_table(
         "meta",
         sa.Column("key", sa.String(), nullable=False),

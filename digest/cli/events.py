@@ -1,0 +1,78 @@
+"""`digest events`: what the provider told, from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, say
+from digest.errors import UsageError
+
+events = typer.Typer(help="What the provider told of letters.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands into the program."""
+    app.add_typer(events, name="events")
+
+
+@events.callback()
+def _events() -> None:
+    """Keep `replay` a command of its own."""
+
+
+@events.command("replay")
+def replay(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A JSON array of events, or one array or event a line.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Take in events from a file, as if the provider had posted them. Twice is harmless.
+
+    Example: digest events replay events.json
+    """
+    from digest.deliver.events import events_of
+    from digest.errors import WebhookError
+    from digest.pipeline.events import hear
+
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    entrance: Entrance = context.obj
+    refused = []
+    new = total = suppressed = settled = 0
+    with entrance.hall() as hall:
+        for line, part in _parts(body):
+            try:
+                found = events_of(part)
+            except WebhookError as error:
+                refused.append({"line": line, "why": str(error)})
+                continue
+            heard = hear(hall.database, found, suppression_key=hall.suppression_key, now=hall.clock())
+            total, new = total + heard.events, new + heard.new
+            suppressed, settled = suppressed + heard.suppressed, settled + heard.settled
+    facts = {"events": total, "new": new, "suppressed": suppressed, "settled": settled, "refused": refused}
+    (print_json if as_json else print_facts)(facts)
+    if refused:
+        say(f"{file}: {len(refused)} lines are no events, the first is line {refused[0]['line']}")
+        raise SystemExit(FAILED)
+
+
+def _parts(body: bytes) -> list[tuple[int, bytes]]:
+    """The whole file as one array, or each line as an array (a lone event becomes one)."""
+    import orjson
+
+    try:
+        orjson.loads(body)
+        return [(1, _as_array(body))]
+    except orjson.JSONDecodeError:
+        lines = enumerate(body.splitlines(), start=1)
+        return [(number, _as_array(line)) for number, line in lines if line.strip()]
+
+
+def _as_array(text: bytes) -> bytes:
+    text = text.strip()
+    return b"[" + text + b"]" if text.startswith(b"{") else text
