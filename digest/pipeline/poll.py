@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -34,8 +34,8 @@ from digest.intake.schedule import (
     health,
 )
 from digest.intake.waiting import fresh_for_s
-from digest.model import ParsedFeed, RawFeed
-from digest.pipeline.sightings import Taken, take_in
+from digest.model import NotMeeting, ParsedFeed, RawFeed
+from digest.pipeline.sightings import Taken, Town, take_feed, take_in
 from digest.store import councils, feeds
 from digest.store.database import LOCK_LOG, Database
 from digest.store.feeds import Feed
@@ -229,27 +229,25 @@ def _store(
 def _stored(
     database: Database, answers: Sequence[_Answer], *, now: datetime, intervals: Intervals | None
 ) -> list[tuple[_Answer, tuple[Change, ...]]]:
-    done = []
+    done: list[tuple[_Answer, tuple[Change, ...]]] = []
+    leftovers: list[tuple[int, NotMeeting]] = []
+    recorded: dict[int, dict[str, Any]] = {}
     with database.write(lock=LOCK_LOG) as connection:
-        town = councils.councils_by_id(connection)
+        town = Town(connection, now=now)
         for answer in answers:
-            feed = answer.feed
-            taken = Taken(())
+            feed, taken = answer.feed, Taken(())
             if answer.parsed is not None:
-                taken = take_in(
-                    connection,
-                    feed.council,
-                    answer.parsed,
-                    now=now,
-                    feed=feed.id,
-                    table=feed.committees,
-                    town=town,
-                )
-                feeds.keep_leftovers(connection, feed.id, taken.leftovers, now=now)
+                taken = take_feed(town, feed.council, answer.parsed, feed=feed.id, table=feed.committees)
+                leftovers += [(feed.id, item) for item in taken.leftovers]
             went = replace(answer.poll, is_changed=bool(taken.changes))
             history = after_poll(_history_of(feed), went, now=now, intervals=intervals)
-            _record(connection, answer, went, history, is_complete=not taken.is_waiting, now=now)
+            recorded[feed.id] = _record(
+                connection, answer, went, history, is_complete=not taken.is_waiting, now=now
+            )
             done.append((answer, taken.changes))
+        town.say()
+        feeds.keep_leftovers(connection, leftovers, now=now)
+        feeds.record_polls(connection, recorded.items())
     return done
 
 
@@ -278,7 +276,8 @@ def _record(
     *,
     is_complete: bool,
     now: datetime,
-) -> None:
+) -> dict[str, Any]:
+    """What is stored of the feed after this poll, by column."""
     feed = answer.feed
     values: dict[str, Any] = {
         "next_poll_at": history.next_poll_at,
@@ -310,7 +309,7 @@ def _record(
     elif moved is not None:
         values |= {"url": moved}
         history = replace(history, url=moved, moved_to=None, moved_seen=0, moved_since=None)
-    feeds.record_poll(connection, feed.id, history=_history_json(history), **values)
+    return values | {"history": _history_json(history)}
 
 
 # --- the feed's memory -----------------------------------------------------------------------------
@@ -332,5 +331,6 @@ def _history_of(feed: Feed) -> FeedHistory:
 def _history_json(history: FeedHistory) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(history).items()
+        for name in _NAMES
+        for value in (getattr(history, name),)
     }

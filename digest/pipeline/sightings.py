@@ -18,7 +18,6 @@ from digest.intake.dates import zone
 from digest.intake.decide import Change, ChangeKind, decide, meeting_key
 from digest.intake.kinship import council_of, day_of, earlier_self, meeting_of
 from digest.model import (
-    Council,
     LineKind,
     Meeting,
     NotMeeting,
@@ -49,29 +48,60 @@ class Taken:
     is_waiting: bool = False
 
 
-def take_in(
-    connection: Connection,
+class Town:
+    """All councils as one transaction finds them, and the lines it is to append at its end."""
+
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        found = councils.councils_by_id(connection)
+        self.councils = {one.slug: (id_, one) for id_, one in found.items()}
+        self.lines: list[NewLine] = []
+        self._committees: dict[int, Committees] = {}
+
+    def committees(self, council_id: int) -> Committees:
+        """The committees of a council, read once."""
+        if council_id not in self._committees:
+            self._committees[council_id] = Committees(self.connection, council_id)
+        return self._committees[council_id]
+
+    def say(self) -> None:
+        """Append the lines, in the order in which the changes were found."""
+        publications.append_lines(self.connection, self.lines, now=self.now)
+        self.lines = []
+
+
+def take_in(connection: Connection, council: str, parsed: ParsedFeed, *, now: datetime) -> Taken:
+    """Store what one feed of ``council`` tells, and append its lines. Twice changes nothing, says nothing.
+
+    The transaction must hold ``LOCK_LOG``.
+    """
+    town = Town(connection, now=now)
+    taken = take_feed(town, council, parsed)
+    town.say()
+    return taken
+
+
+def take_feed(
+    town: Town,
     council: str,
     parsed: ParsedFeed,
     *,
-    now: datetime,
     feed: int | None = None,
     table: Mapping[str, str] | None = None,
-    town: Mapping[int, Council] | None = None,
 ) -> Taken:
-    """Store what a feed of ``council`` tells. Twice changes nothing and says nothing.
+    """As ``take_in`` for one of several feeds of a transaction; its lines wait for ``town.say()``.
 
     ``feed``: its number, so that its words are known by it; ``table``: whose its committees are, where
-    several councils share it; ``town``: all councils by id, where they are read already. The transaction
-    must hold ``LOCK_LOG``.
+    several councils share it.
     """
-    ids = {one.slug: (id_, one) for id_, one in (town or councils.councils_by_id(connection)).items()}
+    now = town.now
     groups, strangers = _by_council(parsed.sightings, council, table or {})
     changes: list[Change] = []
     for slug, sightings in groups.items():
-        if slug in ids:
-            changes += _Taking(connection, *ids[slug], now=now, feed=feed).take(sightings)
-    shown, unseen = _attach(connection, council, parsed.webcasts)
+        if slug in town.councils:
+            changes += _Taking(town, slug, feed=feed).take(sightings)
+    shown, unseen = _attach(town.connection, council, parsed.webcasts)
     is_waiting = any(w.starts_on and w.starts_on >= (now - _WEBCAST_WAITS).date() for w in unseen)
     left = (NotMeeting(w.guid, w.title, "a webcast whose meeting is not known (yet)") for w in unseen)
     return Taken((*changes, *shown), (*parsed.not_meetings, *strangers, *left), is_waiting)
@@ -97,15 +127,13 @@ def _by_council(
 class _Taking:
     """The sightings of one council on their way into the store."""
 
-    def __init__(
-        self, connection: Connection, council_id: int, council: Council, *, now: datetime, feed: int | None
-    ) -> None:
-        self._connection = connection
-        self._council_id = council_id
-        self._council = council
-        self._now = now
+    def __init__(self, town: Town, slug: str, *, feed: int | None) -> None:
+        self._town = town
+        self._connection = town.connection
+        self._council_id, self._council = town.councils[slug]
+        self._now = town.now
         self._feed = feed
-        self._committees = Committees(connection, council_id)
+        self._committees = town.committees(self._council_id)
 
     def take(self, sightings: Sequence[Sighting]) -> list[Change]:
         keys = [meeting_key(sighting, council=self._council.slug) for sighting in sightings]
@@ -179,8 +207,15 @@ class _Taking:
     # --- into the store --------------------------------------------------------------------------
 
     def _save(self, waiting: Mapping[str, tuple[Sighting, Change]]) -> dict[str, Meeting]:
-        """Store meetings and append their lines; returns them by key."""
+        """Store meetings and note their lines; returns them by key."""
+        if not waiting:
+            return {}
         told = sorted(waiting.values(), key=lambda pair: pair[0].published_at or _LONG_AGO)
+        self._committees.add_new(
+            [(change.meeting.committee, sighting.committee_id) for sighting, change in told],
+            now=self._now,
+            feed=self._feed,
+        )
         for sighting, change in told:  # the newest name is the one that stays
             self._take_name(change.meeting.committee, sighting)
         stored = meetings.save_meetings(
@@ -192,8 +227,9 @@ class _Taking:
         )
         if self._council.support is not Support.PAUSED:
             changes = (change for _, change in waiting.values())
-            lines = [self._line(c, m) for c, m in zip(changes, stored, strict=True) if c.line is not None]
-            publications.append_lines(self._connection, lines, now=self._now)
+            self._town.lines += [
+                self._line(c, m) for c, m in zip(changes, stored, strict=True) if c.line is not None
+            ]
         return {m.key: m for m in stored}
 
     def _line(self, change: Change, meeting: Meeting) -> NewLine:

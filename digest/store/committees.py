@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from digest.model import name_key
 from digest.store.tables import CommitteeNameRow, CommitteeRow, FeedRow, table_of
+from digest.store.upsert import insert_if_new
 
 _C = table_of(CommitteeRow)
 _N = table_of(CommitteeNameRow)
 _F = table_of(FeedRow)
 
+_NAMES = (
+    select(_C.c.id, _C.c.name, _C.c.external_id, _C.c.named_by, _N.c.name_key)
+    .join_from(_C, _N, _N.c.committee_id == _C.c.id, isouter=True)
+    .where(_C.c.council_id == bindparam("council"))
+    .order_by(_C.c.id)
+)
 _GONE_AFTER = 20  # failed polls in a row: more than two weeks at the longest waits
 
 
@@ -36,13 +44,8 @@ class Committees:
         self._connection = connection
         self._council_id = council_id
         self._known: dict[int, Committee] = {}
-        names = (
-            select(_C.c.id, _C.c.name, _C.c.external_id, _C.c.named_by, _N.c.name_key)
-            .join_from(_C, _N, _N.c.committee_id == _C.c.id, isouter=True)
-            .where(_C.c.council_id == council_id)
-            .order_by(_C.c.id)
-        )
-        for id_, name, external_id, named_by, key in connection.execute(names):
+        names = connection.execute(_NAMES, {"council": council_id})
+        for id_, name, external_id, named_by, key in names:
             known = self._known.setdefault(id_, Committee(id_, name, external_id, named_by, set()))
             known.keys |= {key} - {None}
 
@@ -91,6 +94,29 @@ class Committees:
         if changes:
             self._connection.execute(update(_C).where(_C.c.id == known.id).values(**changes))
         return known
+
+    def add_new(self, named: Sequence[tuple[str, str | None]], *, now: datetime, feed: int | None) -> None:
+        """Make the committees (name, platform id) that are not known, in few statements."""
+        new: dict[str, str | None] = {}
+        for name, external_id in named:
+            if self.called(name, external_id=external_id) is None and name_key(name) not in map(
+                name_key, new
+            ):
+                new[name] = external_id
+        if len(new) < 2 or len({i for i in new.values() if i}) < sum(1 for i in new.values() if i):
+            return  # one by one, as ``take`` does: two names of one committee are not two
+        rows = [
+            {"council_id": self._council_id, "name": name, "external_id": id_, "named_by": feed}
+            for name, id_ in new.items()
+        ]
+        for id_, name in self._connection.execute(insert(_C).returning(_C.c.id, _C.c.name), rows):
+            self._known[id_] = Committee(id_, name, new[name], feed, {name_key(name)})
+        names = [
+            {"committee_id": k.id, "name_key": name_key(k.name), "name": k.name, "first_seen_at": now}
+            for k in self._known.values()
+            if k.name in new and k.external_id == new[k.name]
+        ]
+        insert_if_new(self._connection, _N, names)
 
     def _add(self, name: str, external_id: str | None, feed: int | None) -> Committee:
         values = {

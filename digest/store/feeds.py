@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
 from digest.errors import ConflictError, NotFoundError
 from digest.model import NotMeeting, fingerprint_of
@@ -156,19 +156,23 @@ def feeds_due(
     return tuple(_feed(row) for row in connection.execute(query))
 
 
-def record_poll(connection: Connection, feed_id: int, *, history: Mapping[str, Any], **values: Any) -> None:
-    """Write what a poll found out about the feed itself."""
-    connection.execute(
-        update(_T).where(_T.c.id == feed_id).values(history=orjson.dumps(dict(history)).decode(), **values)
-    )
+def record_polls(connection: Connection, polls: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Write what polls found out about the feeds themselves: (feed, column -> value; ``history`` a dict)."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for feed_id, values in polls:
+        row = values | {"history": orjson.dumps(values["history"]).decode()}
+        alike.setdefault(tuple(sorted(row)), []).append(
+            {f"new_{k}": v for k, v in row.items()} | {"feed": feed_id}
+        )
+    for names, rows in alike.items():
+        changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        connection.execute(update(_T).where(_T.c.id == bindparam("feed")).values(**changes), rows)
 
 
-def keep_leftovers(
-    connection: Connection, feed_id: int, items: Iterable[NotMeeting], *, now: datetime
-) -> None:
-    """Keep what was no meeting, or not understood, as seen: for the operator, never for a letter."""
+def keep_leftovers(connection: Connection, items: Iterable[tuple[int, NotMeeting]], *, now: datetime) -> None:
+    """Keep what feeds told that is no meeting, or not understood: for the operator, never for a letter."""
     rows = {
-        fingerprint: {
+        (feed_id, fingerprint): {
             "feed_id": feed_id,
             "fingerprint": fingerprint,
             "guid": item.guid,
@@ -177,7 +181,7 @@ def keep_leftovers(
             "first_seen_at": now,
             "last_seen_at": now,
         }
-        for item in items
+        for feed_id, item in items
         if (fingerprint := fingerprint_of(f"{item.guid}\0{item.title}"))
     }
     insert_or_update(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from digest.intake.kinship import are_joint
 from digest.model import Document, Meeting, MeetingStatus, name_key
@@ -55,20 +55,16 @@ def meetings_by_key(connection: Connection, council: str, keys: Iterable[str]) -
     wanted = sorted(set(keys))
     found: dict[str, Meeting] = {}
     for start in range(0, len(wanted), 500):
-        query = _query().where(_COUNCIL.c.slug == council, _M.c.key.in_(wanted[start : start + 500]))
-        found |= {m.key: m for m in _meetings(connection, query)}
+        asked = {"council": council, "keys": wanted[start : start + 500]}
+        found |= {m.key: m for m in _meetings(connection, _BY_KEY, asked)}
     return found | _by_alias(connection, council, [key for key in wanted if key not in found])
 
 
 def _by_alias(connection: Connection, council: str, keys: list[str]) -> dict[str, Meeting]:
     found: dict[str, int] = {}
     for start in range(0, len(keys), 500):
-        query = (
-            select(_A.c.key, _A.c.meeting_id)
-            .join(_COUNCIL, _COUNCIL.c.id == _A.c.council_id)
-            .where(_COUNCIL.c.slug == council, _A.c.key.in_(keys[start : start + 500]))
-        )
-        found |= {key: id_ for key, id_ in connection.execute(query)}
+        asked = {"council": council, "keys": keys[start : start + 500]}
+        found |= {key: id_ for key, id_ in connection.execute(_BY_ALIAS, asked)}
     if not found:
         return {}
     by_id = {m.id: m for m in _meetings(connection, _query().where(_M.c.id.in_(set(found.values()))))}
@@ -85,8 +81,8 @@ def kindred_meetings(
     connection: Connection, council: str, *, days: Iterable[date], url_keys: Iterable[str]
 ) -> tuple[Meeting, ...]:
     """Meetings of a council on those days or behind those addresses: what a sighting may really mean."""
-    is_kin = _M.c.starts_on.in_(sorted(set(days))) | _M.c.url_key.in_(sorted(set(url_keys)))
-    return tuple(_meetings(connection, _query().where(_COUNCIL.c.slug == council, is_kin)))
+    asked = {"council": council, "days": sorted(set(days)), "addresses": sorted(set(url_keys))}
+    return tuple(_meetings(connection, _KIN, asked))
 
 
 def meeting_by_id(connection: Connection, id_: int) -> Meeting | None:
@@ -163,8 +159,7 @@ def save_meetings(
     """
     if not facts:
         return ()
-    where = _COUNCIL.c.slug == facts[0].council
-    council_id, timezone = connection.execute(select(_COUNCIL.c.id, _COUNCIL.c.timezone).where(where)).one()
+    council_id, timezone = connection.execute(_COUNCIL_OF, {"council": facts[0].council}).one()
     committees = committees or Committees(connection, council_id)
     bodies = [committees.take(f.committee, external_id=f.committee_id, now=now, feed=feed) for f in facts]
     rows = [_row(f, council_id, body.id, now) for f, body in zip(facts, bodies, strict=True)]
@@ -195,10 +190,8 @@ def _upserted(connection: Connection, council_id: int, rows: list[dict[str, Any]
     keys = [row["key"] for row in rows]
     ids: dict[str, int] = {}
     for start in range(0, len(keys), 500):
-        query = select(_M.c.key, _M.c.id).where(
-            _M.c.council_id == council_id, _M.c.key.in_(keys[start : start + 500])
-        )
-        ids |= {key: id_ for key, id_ in connection.execute(query)}
+        asked = {"council": council_id, "keys": keys[start : start + 500]}
+        ids |= {key: id_ for key, id_ in connection.execute(_ID_OF_KEY, asked)}
     for row in rows:
         if row["key"] in ids:
             # Who does not know when it was said must not forget it.
@@ -206,7 +199,7 @@ def _upserted(connection: Connection, council_id: int, rows: list[dict[str, Any]
             connection.execute(update(_M).where(_M.c.id == ids[row["key"]]).values(**changes))
     new = [row | {"first_seen_at": row["changed_at"]} for row in rows if row["key"] not in ids]
     if new:
-        made = connection.execute(insert(_M).returning(_M.c.key, _M.c.id), new)
+        made = connection.execute(_ADD, new)
         ids |= {key: id_ for key, id_ in made}
     return ids
 
@@ -240,8 +233,27 @@ def _query() -> Any:
     )
 
 
-def _meetings(connection: Connection, query: Any) -> list[Meeting]:
-    rows = connection.execute(query).all()
+# Made once: putting a statement together costs more than running it.
+_OF_COUNCIL = _query().where(_COUNCIL.c.slug == bindparam("council"))
+_BY_KEY = _OF_COUNCIL.where(_M.c.key.in_(bindparam("keys", expanding=True)))
+_KIN = _OF_COUNCIL.where(
+    _M.c.starts_on.in_(bindparam("days", expanding=True))
+    | _M.c.url_key.in_(bindparam("addresses", expanding=True))
+)
+_BY_ALIAS = (
+    select(_A.c.key, _A.c.meeting_id)
+    .join(_COUNCIL, _COUNCIL.c.id == _A.c.council_id)
+    .where(_COUNCIL.c.slug == bindparam("council"), _A.c.key.in_(bindparam("keys", expanding=True)))
+)
+_ID_OF_KEY = select(_M.c.key, _M.c.id).where(
+    _M.c.council_id == bindparam("council"), _M.c.key.in_(bindparam("keys", expanding=True))
+)
+_ADD = insert(_M).returning(_M.c.key, _M.c.id)
+_COUNCIL_OF = select(_COUNCIL.c.id, _COUNCIL.c.timezone).where(_COUNCIL.c.slug == bindparam("council"))
+
+
+def _meetings(connection: Connection, query: Any, asked: Mapping[str, Any] | None = None) -> list[Meeting]:
+    rows = connection.execute(query, asked or {}).all()
     keys: dict[int, set[str]] = {}
     committees = sorted({row.committee_id for row in rows})
     for start in range(0, len(committees), 500):

@@ -45,22 +45,18 @@ def append_line(connection: Connection, line: NewLine, *, now: datetime) -> int:
 
 
 def append_lines(connection: Connection, lines: Sequence[NewLine], *, now: datetime) -> None:
-    """Append lines in this order, each item at most once among them; otherwise as ``append_line``."""
+    """Append lines in this order; otherwise as ``append_line``."""
     if not lines:
         return
     before = last_seq(connection)
-    items = [line.item for line in lines]
-    firsts: dict[str, int] = {}
-    for start in range(0, len(items), 500):
-        query = select(_T.c.item, func.min(_T.c.seq)).where(_T.c.item.in_(items[start : start + 500]))
-        firsts |= {item: seq for item, seq in connection.execute(query.group_by(_T.c.item))}
-    connection.execute(insert(_T), [_row(line, firsts.get(line.item, 0), now) for line in lines])
-    # An item's first line points to itself, under the number that it has just been given.
-    is_first = (_T.c.seq > before) & (_T.c.first_seq == 0)
-    connection.execute(_T.update().where(is_first).values(first_seq=_T.c.seq))
+    connection.execute(insert(_T), [_row(line, now) for line in lines])
+    # The first line of an item points to itself, under the number that it has just been given.
+    earlier = _T.alias()
+    first = select(func.min(earlier.c.seq)).where(earlier.c.item == _T.c.item).scalar_subquery()
+    connection.execute(_T.update().where(_T.c.seq > before).values(first_seq=first))
 
 
-def _row(line: NewLine, first_seq: int, now: datetime) -> dict[str, Any]:
+def _row(line: NewLine, now: datetime) -> dict[str, Any]:
     payload = {
         "meeting": meeting_to_dict(line.meeting),
         "before": meeting_to_dict(line.before) if line.before else None,
@@ -73,7 +69,7 @@ def _row(line: NewLine, first_seq: int, now: datetime) -> dict[str, Any]:
         "council_id": line.council_id,
         "meeting_id": line.meeting.id,
         "published_at": now,
-        "first_seq": first_seq,
+        "first_seq": 0,
         "payload": orjson.dumps(payload),
     }
 
