@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.entrance import Entrance, print_json, print_table, say
 from digest.errors import UsageError
 
+if TYPE_CHECKING:
+    from digest.pipeline.preview import Letter
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-FORMATS = ("html", "text", "eml")
+FORMATS = ("html", "text", "eml", "png")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +28,9 @@ def preview(
     subscriber: Annotated[str | None, typer.Option(help="Address of a subscriber.")] = None,
     profile: Annotated[Path | None, typer.Option(help="A JSON file of wishes.")] = None,
     at: Annotated[str | None, typer.Option(help="As if it were this instant.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="html, text or eml.")] = "html",
+    format_: Annotated[
+        str, typer.Option("--format", help="html, text, eml, or png (needs Chromium).")
+    ] = "html",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write (default: stdout).")
     ] = None,
@@ -35,6 +40,7 @@ def preview(
     Example: digest preview --subscriber ann@example.org --format html -o letter.html
     """
     from digest.pipeline.preview import letter_for
+    from digest.render.lint import lint
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_!r} is unknown: use one of {', '.join(FORMATS)}")
@@ -44,19 +50,42 @@ def preview(
     with entrance.at(at).hall() as hall:
         # A wrong template is named even where there is nothing to say.
         _ = hall.skeleton
-        wishes = profile.read_text(encoding="utf-8") if profile is not None else None
+        wishes = _wishes(profile) if profile is not None else None
         letter = letter_for(hall.works, address=subscriber, wishes=wishes)
+        most = hall.max_bytes
     if letter is None:
         say("nothing to say: no letter would be sent (see `digest explain`)")
         return
-    data = {"html": letter.html, "text": letter.text, "eml": letter.eml}[format_]
-    if data is None:
-        raise UsageError("this reader wishes plain text: use --format text")
+    data = _as_asked(letter, format_)
+    for finding in lint(letter.page, max_bytes=most):
+        say(f"{finding.rule}: {finding.place}: {finding.what}; {finding.mend}")
     if output is None:
         typer.echo(data, nl=False)
         return
-    output.write_bytes(data)
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     say(f"{letter.subject} -> {output}")
+
+
+def _wishes(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read ({error}): name a JSON file of wishes") from error
+
+
+def _as_asked(letter: Letter, format_: str) -> bytes:
+    if format_ in ("text", "eml"):
+        return letter.text if format_ == "text" else letter.eml
+    if letter.html is None:
+        raise UsageError("this reader wishes plain text: use --format text")
+    if format_ == "png":
+        from digest.cli.picture import picture_of
+
+        return picture_of(letter.html)
+    return letter.html
 
 
 def explain(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Operator
+from tests.conftest import skip_loudly
 
 SUNDAY = "2025-09-07T18:00:00+01:00"
 SUMMARY = """---
@@ -175,6 +178,18 @@ def test_an_own_template_without_a_way_out_is_an_error_with_its_mend(with_reader
     assert all("unsubscribe" in f["mend"] for f in found)
 
 
+def test_the_preview_says_what_the_lint_finds(with_readers: Operator) -> None:
+    packaged = Path(__file__).resolve().parents[2] / "templates" / "email" / "letter.txt"
+    own(
+        with_readers,
+        "letter.txt",
+        packaged.read_text(encoding="utf-8").replace("tags.unsubscribe", "tags.view"),
+    )
+    done = with_readers.digest("preview", "--subscriber", "ann@example.org", "-o", "ann.html", now=SUNDAY)
+    assert done.code == 0
+    assert "no-unsubscribe: text: no unsubscribe link" in done.said
+
+
 def test_a_previewed_file_is_read_as_mail_programs_do(with_readers: Operator) -> None:
     with_readers.digest("preview", "--subscriber", "ann@example.org", "-o", "ann.html", now=SUNDAY)
     assert with_readers.digest("lint", "ann.html").code == 0
@@ -203,6 +218,52 @@ def test_an_unknown_reader_is_named(operator: Operator) -> None:
     done = operator.digest("lint", "--subscriber", "nobody@example.org")
     assert done.code == 1
     assert "nobody@example.org" in done.said
+
+
+# --- pictures ----------------------------------------------------------------------------------------------
+
+
+def test_a_picture_of_the_letter_is_a_png_as_wide_as_a_letter(with_readers: Operator) -> None:
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        skip_loudly("no chromium here: install Debian's package chromium")
+    done = with_readers.digest(
+        "preview", "--subscriber", "ann@example.org", "--format", "png", "-o", "ann.png", now=SUNDAY
+    )
+    assert done.code == 0, done.said
+    head = (with_readers.folder / "ann.png").read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    wide, tall = struct.unpack(">II", head[16:24])  # PNG, 11.2.2: IHDR
+    assert wide == 700
+    assert 900 < tall < 5000
+
+
+def test_without_a_chromium_a_picture_is_refused_with_the_way_out(
+    with_readers: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(with_readers.folder))
+    done = with_readers.digest(
+        "preview", "--subscriber", "ann@example.org", "--format", "png", "-o", "ann.png", now=SUNDAY
+    )
+    assert done.code == 2
+    assert "needs Chromium" in done.said
+    assert not (with_readers.folder / "ann.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--subscriber", "ann@example.org", "-o", "no/such/folder.html"), "no/such/folder.html cannot be"),
+        (("--profile", "gone.json"), "gone.json cannot be read"),
+        (("--subscriber", "ann@example.org", "--format", "pdf"), "--format 'pdf' is unknown"),
+        (("--subscriber", "bob@example.org", "--format", "html"), "use --format text"),
+    ],
+)
+def test_what_cannot_be_previewed_is_wrong_usage(
+    with_readers: Operator, words: tuple[str, ...], says: str
+) -> None:
+    done = with_readers.digest("preview", *words, now=SUNDAY)
+    assert done.code == 2
+    assert says in done.said
 
 
 # --- size ------------------------------------------------------------------------------------------------
