@@ -123,7 +123,8 @@ class DigestSettings(Section):
     detail: Detail = Field(
         default=Detail.BRIEF, description="headline, brief or full, unless a reader wishes otherwise"
     )
-    size_kb: int = Field(default=80, ge=20, le=100, description="HTML budget; Gmail clips near 102 kB")
+    # At least 40: with nothing but its frame and notes a letter takes up to 26 kB.
+    size_kb: int = Field(default=80, ge=40, le=100, description="HTML budget; Gmail clips near 102 kB")
     look_back: Duration = Field(
         default=timedelta(days=28), description="most that a letter covers after a pause"
     )

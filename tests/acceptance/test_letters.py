@@ -281,9 +281,9 @@ def test_the_size_of_the_settings_is_the_most_that_a_letter_takes(
     files = [f"{number}.md" for number in range(2, 30)]
     assert with_readers.digest("summary", "import", *files).code == 0
     large = len(preview(with_readers).encode())
-    monkeypatch.setenv("DIGEST_DIGEST__SIZE_KB", "30")
+    monkeypatch.setenv("DIGEST_DIGEST__SIZE_KB", "40")
     small = len(preview(with_readers).encode())
-    assert small <= 30_000 < large <= 80_000
+    assert small <= 40_000 < large <= 80_000
     assert with_readers.digest("lint", now=SUNDAY).code == 0
 
 

@@ -254,6 +254,14 @@ def test_who_follows_one_council_is_not_told_its_name_under_every_meeting() -> N
     assert "Stockport · Council Chamber" not in (one.html or "")
 
 
+@pytest.mark.parametrize("max_bytes", [40_000, 60_000, 100_000])
+def test_the_size_that_is_asked_for_is_kept_and_used(max_bytes: int) -> None:
+    many = edition(*(decided(n, summary=condensed(headline=f"Item {n}?")) for n in range(40)))
+    for one in (many, whole_edition()):
+        assert max(sizes(render_page(one, skeleton(), max_bytes=max_bytes))) <= max_bytes
+    assert max(sizes(render_page(many, skeleton(), max_bytes=max_bytes))) > 0.8 * max_bytes
+
+
 def test_500_items_of_20_kb_stay_within_the_size() -> None:
     page = letter(*(big(n) for n in range(500)))
     assert max(sizes(page)) <= MAX_BYTES
