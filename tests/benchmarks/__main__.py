@@ -37,6 +37,7 @@ def main() -> None:
         table.add_column(column, justify="left" if column in ("what", "bar") else "right")
     with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
         _run_rows(table, Path(folder))
+        _poll_rows(table, Path(folder))
         _other_rows(table)
     Console(width=118).print(table)
 
@@ -74,6 +75,30 @@ def _run_rows(table: Table, folder: Path) -> None:
             f"{many['per_second'] / many['floor_per_second']:.0%}",
             "≥ 30 %",
         )
+
+
+def _poll_rows(table: Table, folder: Path) -> None:
+    count = max(SIZE // 500, 100)
+    many = max(SIZE // 200, 100)
+    floor = measured("feedparser", count)["per_second"]
+    seen = measured("poll", f"sqlite:///{folder}/changed.db", count)
+    table.add_row(
+        f"poll, {count:,} changed feeds of 15 items",
+        f"{seen['per_second']:,.0f}/s",
+        f"{floor:,.0f}/s",
+        f"{seen['per_second'] / floor:.0%}",
+        "≥ 35 % of feedparser.parse",
+    )
+    quiet = measured("poll_304", f"sqlite:///{folder}/unchanged.db", count)
+    table.add_row(
+        f"poll, {count:,} unchanged feeds (304)",
+        f"{quiet['per_second']:,.0f}/s",
+        f"{quiet['floor_per_second']:,.0f}/s",
+        f"{quiet['per_second'] / quiet['floor_per_second']:.0%}",
+        "≥ 25 % of bare GETs",
+    )
+    large = measured("poll", f"sqlite:///{folder}/many.db", many)
+    table.add_row(f"peak memory, poll of {many:,} feeds", f"{large['peak_mb']:.0f} MB", "", "", "≤ 250 MB")
 
 
 def _other_rows(table: Table) -> None:

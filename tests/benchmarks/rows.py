@@ -89,7 +89,32 @@ def help_() -> dict[str, float]:
     return {"ms": best([sys.executable, "-m", "digest", "--help"]), "floor_ms": floor}
 
 
-ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_}
+def poll(url: str, n: str) -> dict[str, float]:
+    """n feeds of 15 items, all news, through guard, child, decide and commit."""
+    from tests.benchmarks import poll_rows
+
+    return poll_rows.changed(url, int(n))
+
+
+def poll_304(url: str, n: str) -> dict[str, float]:
+    """n feeds that have not changed, beside as many bare GETs on a kept connection."""
+    from tests.benchmarks import poll_rows
+
+    return poll_rows.unchanged(url, int(n))
+
+
+def feedparser_alone(n: str) -> dict[str, float]:
+    """``feedparser.parse`` of the same n bodies on as many cores."""
+    from tests.benchmarks import poll_rows
+
+    return {"per_second": int(n) / poll_rows.feedparser_alone(int(n))}
+
+
+ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_} | {
+    "poll": poll,
+    "poll_304": poll_304,
+    "feedparser": feedparser_alone,
+}
 
 
 def main() -> None:
