@@ -186,6 +186,9 @@ class Hall:
             most_doubts=self.settings.safety.max_doubtful,
             most_refusals=self.settings.safety.refused_from,
             most_refused_share=self.settings.safety.max_refused,
+            letters_per_hour=(
+                self.settings.sendgrid.letters_per_hour if self.settings.sender == "sendgrid" else None
+            ),
         )
 
     @cached_property

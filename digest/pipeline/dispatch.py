@@ -31,7 +31,7 @@ from digest.model import (
     RunState,
 )
 from digest.pipeline.plan import raise_one
-from digest.store import batches, deliveries, editions, publications, runs
+from digest.store import batches, deliveries, editions, pace, publications, runs
 from digest.store.batches import ClaimedBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.runs import Run
@@ -75,6 +75,14 @@ class Desk:
     most_doubts: int = 3
     most_refusals: int = 20
     most_refused_share: float = 0.0
+    letters_per_hour: int | None = None
+
+    @property
+    def most_at_once(self) -> int:
+        """Letters of one claim: with a limit an hour, about a minute's worth."""
+        if self.letters_per_hour is None:
+            return self.claim_size
+        return max(1, min(self.claim_size, self.letters_per_hour // 60))
 
 
 @dataclass(slots=True)
@@ -137,17 +145,23 @@ class _Hand:
         with self._database.write(durable=True) as connection:
             if not runs.may_send(connection, run.id):
                 return []
+            per_hour = desk.letters_per_hour
+            if per_hour is not None and pace.free_from(connection) > now:
+                return []
             taken, moved = batches.claim(
                 connection,
                 run.id,
                 holder=desk.holder,
                 now=now,
                 held_until=self._held_until,
-                claim_size=desk.claim_size,
+                claim_size=desk.most_at_once,
                 is_notice=run.kind is not RunKind.DIGEST,
             )
             if moved:
                 self._replan(connection, moved)
+            if per_hour is not None:
+                letters = sum(len(batch.recipients) for batch in taken)
+                pace.draw(connection, letters, per_hour=per_hour, now=now)
         return taken
 
     def _replan(self, connection: Connection, moved: list[Moved]) -> None:

@@ -60,7 +60,8 @@ class RunReport:
 def run_due(works: Works, *, patience: timedelta, progress: Progress | None = None) -> list[RunReport]:
     """Do everything that is due now, and whatever earlier runs left; returns each run touched.
 
-    Waits up to ``patience`` for letters that another process holds. Twice is harmless.
+    Waits up to ``patience`` for letters that another process holds, for the hourly limit, and for the time at
+    which the provider lets us come back. Twice is harmless.
     """
     told = progress or Progress()
     clock = works.desk.clock
@@ -71,9 +72,14 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     waited = timedelta(0)
     settler = Settler(works.records)
     for run in todo:
-        while not _advance(works, run, told, settler) and waited < patience:
+        while waited < patience:
+            is_done = _advance(works, run, told, settler)
+            if is_done and not _comes_back(works, run, within=patience - waited):
+                break
             works.pause(_LOOK_AGAIN.total_seconds())
             waited += _LOOK_AGAIN
+        else:
+            _advance(works, run, told, settler)
     return [report(works.database, run.id) for run in todo]
 
 
@@ -107,6 +113,13 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     with database.read() as connection:
         current = runs.run_by_id(connection, run.id)
         return current.completed_at is not None or not runs.has_work(connection, run.id, now=clock())
+
+
+def _comes_back(works: Works, run: Run, *, within: timedelta) -> bool:
+    """Whether the provider asked to come back, and soon enough to wait for it."""
+    with works.database.read() as connection:
+        retry_at = runs.next_retry(connection, run.id)
+    return retry_at is not None and retry_at <= works.desk.clock() + within
 
 
 def _tell(told: Progress, what: str, run: Run) -> Callable[[int], None]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, text, update
 from digest.errors import NotFoundError
 from digest.model import Ended, RunKind, RunState
 from digest.store.tables import RunRow, table_of
-from digest.store.types import ENDED_OF_CODE, to_stored
+from digest.store.types import ENDED_OF_CODE, from_stored, to_stored
 from digest.store.upsert import insert_if_new
 
 _T = table_of(RunRow)
@@ -92,25 +92,6 @@ def last_slots(connection: Connection) -> dict[int, datetime]:
     """Each schedule's newest slot that has a run."""
     query = select(_T.c.schedule_id, func.max(_T.c.slot_at)).where(_T.c.schedule_id.is_not(None))
     return {schedule: at for schedule, at in connection.execute(query.group_by(_T.c.schedule_id))}
-
-
-def last_due(connection: Connection, run: Run) -> int | None:
-    """How many were due in the last completed run of the same schedule before this one; None without one."""
-    query = (
-        select(_T.c.counts)
-        .where(_T.c.schedule_id == run.schedule_id, _T.c.kind == run.kind.value)
-        .where(_T.c.state == RunState.COMPLETED.value, _T.c.slot_at < run.slot_at)
-        .order_by(_T.c.slot_at.desc())
-        .limit(1)
-    )
-    counts = connection.execute(query).scalar()
-    return None if counts is None else int(orjson.loads(counts)["due"])
-
-
-def planned_size(connection: Connection, id_: int) -> int:
-    """How many letters a run has planned, by its batches; quick, and a little high after changed wishes."""
-    query = text("SELECT coalesce(sum(size), 0) FROM batch WHERE run_id = :run AND attempt = 1")
-    return int(connection.execute(query, {"run": id_}).scalar_one())
 
 
 def last_due(connection: Connection, run: Run) -> int | None:
@@ -221,6 +202,15 @@ def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
         "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))) LIMIT 1"
     )
     return connection.execute(query, {"run": id_, "now": to_stored(now)}).one_or_none() is not None
+
+
+def next_retry(connection: Connection, id_: int) -> datetime | None:
+    """When the first batch that was put off may be tried again; None when none waits, or the run may not."""
+    if not may_send(connection, id_):
+        return None
+    query = text("SELECT min(retry_at) FROM batch WHERE run_id = :run AND state = 'ready'")
+    found = connection.execute(query, {"run": id_}).scalar()
+    return None if found is None else from_stored(found)
 
 
 # One scan of the run's deliveries: each is counted under its own end, else its batch's state, else as empty.

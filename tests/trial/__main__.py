@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.trial.crash import LATER, Killer, Town
+from tests.trial.crash import LATER, SUNDAY, Killer, Town
+from tests.trial.sendgrid import FAULTS, MailingTown, provider
 
 READERS = 20_000
 KILLS = 50
@@ -88,7 +89,33 @@ def frozen(size: Size, folder: Path, url: str, row: Row) -> None:
     _count(town, row)
 
 
-TRIALS: dict[str, Trial] = {"killed": killed, "killed_pairs": killed_pairs, "frozen": frozen}
+def sendgrid(size: Size, folder: Path, url: str, row: Row) -> None:
+    """Two runs at once against a provider with every fault at random, both killed; some readers leave."""
+    fake = provider(faults=FAULTS, seed=size.seed)
+    try:
+        town = MailingTown(
+            folder, url, size.readers, batch_size=BATCH_SIZE, claim_size=CLAIM_SIZE, to=fake, seed=size.seed
+        )
+        town.build()
+        fake.clock(SUNDAY)
+        town.kill_at_random(size.kills, most_s=MOST_KILLING_S)
+        town.leave(20)
+        town.finish()
+        got = fake.letters()
+        row.kills, row.letters = town.kills, sum(got.values())
+        row.doubles = sum(n - 1 for n in got.values())
+        row.missing = len(set(town.heard) - set(town.left) - set(got))
+        row.faults += town.wrong()
+    finally:
+        fake.close()
+
+
+TRIALS: dict[str, Trial] = {
+    "killed": killed,
+    "killed_pairs": killed_pairs,
+    "frozen": frozen,
+    "sendgrid": sendgrid,
+}
 
 
 def _town(size: Size, folder: Path, url: str) -> Town:

@@ -238,10 +238,13 @@ class Town:
             found.append(f"{len(strangers)} got a letter and should not, {strangers[:3]} among them")
         if doubles := sorted(address for address, n in got.items() if n > 1):
             found.append(f"{len(doubles)} got more than one letter, {doubles[:3]} among them")
+        return found + self.ledger_faults()
+
+    def ledger_faults(self) -> list[str]:
+        """What the counts of the runs and `db check` find wrong."""
         answers = self.digests([("run", "list", "--json"), ("db", "check", "--json")], is_ok=False)
         documents = [json.loads(part) for part in answers.replace("\n}\n{", "\n}\0{").split("\0")]
-        for run in documents[0]["runs"]:
-            found += _faults_of(run)
+        found = [fault for run in documents[0]["runs"] for fault in _faults_of(run)]
         wrong: list[str] = documents[1]["wrong"]
         return found + wrong
 

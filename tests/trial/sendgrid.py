@@ -1,0 +1,167 @@
+"""A town that mails through the fake provider: real processes on both sides, every fault at random, kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.trial.crash import LATER, SUNDAY, TIMEOUT_S, Process, Town
+
+FAULTS = 0.25
+# After the lag of the logs, as long as the readers' slot is still fresh.
+MUCH_LATER = "2025-09-07T20:30:00+01:00"
+_VARIABLES = re.compile(r'webhook_public_key = "([^"]+)"')
+
+
+@dataclass
+class Provider:
+    """`digest fake-sendgrid` as a process of its own."""
+
+    popen: subprocess.Popen[str]
+    url: str
+    public_key: str
+
+    def ask(self, path: str, document: object | None = None) -> Any:
+        """One request to it."""
+        body = None if document is None else json.dumps(document).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, body), timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def letters(self) -> Counter[str]:
+        """Letters by address that were accepted."""
+        return Counter(letter["address"] for letter in self.ask("/__fake/outbox"))
+
+    def clock(self, now: str) -> None:
+        """Let its clock show that instant."""
+        self.ask("/__fake/clock", {"now": datetime.fromisoformat(now).timestamp()})
+
+    def close(self) -> None:
+        """End it."""
+        self.popen.kill()
+        self.popen.wait()
+
+
+def provider(*, faults: float, seed: int) -> Provider:
+    """A fake that goes wrong in every way it can."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-m", "digest", "fake-sendgrid", "--port", "0", "--seed", str(seed)]
+    popen = subprocess.Popen(
+        [*command, "--faults", str(faults)],
+        env=os.environ | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert popen.stdout is not None
+    assert popen.stderr is not None
+    url, key = popen.stdout.readline().strip(), None
+    while key is None:
+        key = _VARIABLES.search(popen.stderr.readline())
+    return Provider(popen, url, key[1])
+
+
+@dataclass
+class MailingTown(Town):
+    """The town with SendGrid as its sender, live."""
+
+    to: Provider | None = None
+    seed: int = 0
+    kills: int = 0
+    left: list[str] = field(default_factory=list)
+
+    def _environment(self) -> dict[str, str]:
+        assert self.to is not None
+        kept = {k: v for k, v in super()._environment().items() if k != "DIGEST_OUTBOX__BATCH_SIZE"}
+        return kept | {
+            "DIGEST_SENDER": "sendgrid",
+            "DIGEST_SENDGRID__BASE_URL": self.to.url,
+            "DIGEST_SENDGRID__API_KEY": "SG.fake",
+            "DIGEST_SENDGRID__BATCH_SIZE": str(self.batch_size),
+            "DIGEST_SENDGRID__WEBHOOK_PUBLIC_KEY": self.to.public_key,
+            "DIGEST_PUBLICATION__FROM": "digest@aber.example",
+            "DIGEST_SAFETY__LIVE": "true",
+            "DIGEST_SAFETY__MAX_DOUBTFUL": "1000",
+        }
+
+    def start(self, now: str = SUNDAY) -> Process:
+        """Start a live `digest run` beside us."""
+        with (self.folder / "stderr.txt").open("ab") as said:
+            return Process(
+                subprocess.Popen(
+                    [sys.executable, "-m", "digest", "--now", now, "run", "--yes", "--patience", "5s"],
+                    cwd=self.folder,
+                    env=self._environment(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                )
+            )
+
+    def kill_at_random(self, times: int, *, most_s: float) -> None:
+        """Two runs at once, killed while they hand over, so many times or until there is nothing to do."""
+        assert self.to is not None
+        dice, begun = random.Random(self.seed), time.monotonic()
+        while self.kills < times and time.monotonic() - begun < most_s:
+            pair = [self.start(), self.start()]
+            had = self.to.ask("/__fake/state")["requests"]
+            more = dice.randint(1, max(2, self.size // self.batch_size // 4))
+            while (
+                not all(p.is_over() for p in pair) and self.to.ask("/__fake/state")["requests"] < had + more
+            ):
+                time.sleep(0.005)
+            is_done = all(p.is_over() for p in pair)
+            for process in pair:
+                self.kills += not process.is_over()
+                process.kill()
+            if is_done:
+                return
+
+    def leave(self, n: int) -> None:
+        """Some who have got nothing yet leave, before anything more is claimed."""
+        assert self.to is not None
+        got = self.to.letters()
+        unsure = self.uncertain()
+        self.left = [] if unsure else [one for one in self.heard if one not in got][-n:]
+        if self.left:
+            self.digests([("subscriber", "leave", one) for one in self.left], now=SUNDAY)
+
+    def uncertain(self) -> int:
+        """Letters in doubt."""
+        return sum(int(run["uncertain"]) for run in self.runs())
+
+    def finish(self) -> None:
+        """The last runs without faults; then the provider's events and logs are read, and one run more."""
+        assert self.to is not None
+        self.to.ask("/__fake/faults", {"probability": 0})
+        self.start(LATER).end()
+        self.to.clock(MUCH_LATER)
+        events = self.folder / "events.jsonl"
+        events.write_text("\n".join(post["body"].strip() for post in self.to.ask("/__fake/events", {})[::2]))
+        self.digests([("events", "replay", "events.jsonl")], now=MUCH_LATER)
+        last = [self.start(MUCH_LATER), self.start(MUCH_LATER)]
+        for process in last:
+            process.popen.wait(timeout=TIMEOUT_S)
+        self.start(MUCH_LATER).end()
+
+    def wrong(self) -> list[str]:
+        """What is wrong after the last run, in sentences."""
+        assert self.to is not None
+        got = self.to.letters()
+        expected = set(self.heard) - set(self.left)
+        found = []
+        if missing := sorted(expected - set(got)):
+            found.append(f"{len(missing)} got no letter, {missing[:3]} among them")
+        if strangers := sorted(set(got) - expected):
+            found.append(f"{len(strangers)} got a letter and should not, {strangers[:3]} among them")
+        if doubles := sorted(address for address, n in got.items() if n > 1):
+            found.append(f"{len(doubles)} got more than one letter, {doubles[:3]} among them")
+        return found + self.ledger_faults()
