@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import shlex
 from collections.abc import Iterator
@@ -165,3 +167,52 @@ def test_a_hostile_file_is_refused_by_name(operator: Operator, shared: Path) -> 
     path = shared / "feeds" / "hostile" / "h01_billion_laughs.xml"
     done = operator.digest("feed", "check", str(path), "--json")
     assert (done.code, done.document["error"]["kind"], done.document["meetings"]) == (1, "entities", [])
+
+
+# --- what readers get of it ----------------------------------------------------------------------------
+
+
+SUNDAY = "2026-11-29T18:00:00Z"
+
+
+def letters_of(operator: Operator) -> list[str]:
+    """The text parts of all letters in the outbox."""
+    found = []
+    for path in sorted(operator.folder.rglob("*.eml")):
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        body = message.get_body(("plain",))
+        assert body is not None
+        found.append(str(body.get_content()))
+    return found
+
+
+def subscribe(operator: Operator, *words: str) -> None:
+    consent = ("--confirmed", "--consent-source", "paper form")
+    assert operator.digest("subscriber", "add", "ann@test.example", *words, *consent, now=NOW).code == 0
+
+
+def test_a_renamed_committee_keeps_its_readers(operator: Operator, web: Web) -> None:
+    url = web.tell("/mgRss.aspx", feed_of(agenda(1, TUESDAY, "Roads Panel")))
+    operator.digest("feed", "add", "aber", url, now="2026-11-20T09:00:00Z")
+    operator.digest("poll", now="2026-11-20T09:00:00Z")
+    subscribe(operator, "--council", "aber", "--committee", "aber/Roads Panel")
+    renamed = agenda(2, "Thursday, 10th December, 2026 6.00 pm", "Highways and Paths Panel")
+    web.tell("/mgRss.aspx", feed_of(renamed))
+    operator.digest("poll", "--all", now="2026-11-26T09:00:00Z")
+    assert operator.digest("run", "--at", SUNDAY, "--yes").code == 0
+    (letter,) = letters_of(operator)
+    assert "Highways and Paths Panel" in letter
+
+
+def test_a_joint_meeting_reaches_a_reader_of_both_councils_once(
+    operator: Operator, web: Web, shared: Path
+) -> None:
+    operator.digest("council", "add", "bury", "--name", "Bury", now=NOW)
+    subscribe(operator, "--council", "aber", "--council", "bury")
+    for slug, name in (("aber", "16a_joint_meeting_bexley"), ("bury", "16b_joint_meeting_greenwich")):
+        body = (shared / "feeds" / "realistic" / f"{name}.xml").read_bytes()
+        operator.digest("feed", "add", slug, web.tell(f"/{slug}", body), now=NOW)
+    assert operator.digest("poll", "--json", now=NOW).document["new"] == 2
+    assert operator.digest("run", "--at", "2026-12-06T18:00:00Z", "--yes").code == 0
+    (letter,) = letters_of(operator)
+    assert letter.lower().count("eltham crematorium") == 1
