@@ -139,9 +139,8 @@ def _say_how_to_look(directory: Path, config: Path, now: str) -> None:
     say(f"Letters: {directory / 'outbox'} ({len(letters)} files, open them with any mail program)")
     say("Write one as a page for your browser, then open it:")
     program = os.path.relpath(sys.argv[0]) if "/" in sys.argv[0] else "digest"
-    say(
-        f"  {program} --config {config} --now {now} preview --subscriber {SHOWN} -o {directory / 'letter.html'}"
-    )
+    letter = directory / "letter.html"
+    say(f"  {program} --config {config} --now {now} preview --subscriber {SHOWN} -o {letter}")
 
 
 @contextmanager
