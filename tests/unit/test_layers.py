@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Highest number = highest floor. The longest matching prefix counts.
 FLOORS = {
-    "digest.model": 0, "digest.errors": 0, "digest.slots": 0, "digest.links": 0, "digest.resources": 0,
+    "digest.model": 0, "digest.errors": 0, "digest.slots": 0, "digest.links": 0,
+    "digest.resources": 0,
     "digest": 0,
     "digest.settings": 1,
     "digest.intake.guard": 2, "digest.intake.parse": 2, "digest.intake.decide": 2,
@@ -19,7 +20,8 @@ FLOORS = {
     "digest.summaries": 2, "digest.compose": 2, "digest.render": 2, "digest.deliver.events": 2,
     "digest.deliver.message": 2, "digest.deliver": 2,
     "digest.intake.fetch": 3, "digest.intake.discover": 3, "digest.intake.child": 3,
-    "digest.intake.network": 3, "digest.intake.turns": 3, "digest.intake.robots": 3, "digest.intake.directory": 3,
+    "digest.intake.network": 3, "digest.intake.turns": 3, "digest.intake.robots": 3,
+    "digest.intake.directory": 3,
     "digest.deliver.sendgrid": 3, "digest.deliver.smtp": 3, "digest.deliver.outbox": 3,
     "digest.deliver.evidence": 3, "digest.deliver.transport": 3, "digest.deliver.sendgrid_api": 3,
     "digest.deliver.fake_sendgrid": 3,
