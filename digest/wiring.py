@@ -211,8 +211,11 @@ class Hall:
 
     @cached_property
     def records(self) -> SendGridRecords | None:
-        """What the provider remembers; None where the sender keeps no records that could be asked."""
-        if self.settings.sender != "sendgrid":
+        """What the provider remembers; None where nobody could be asked.
+
+        Nor while not live: then it knows few letters of a batch, and that it lacks the others means nothing.
+        """
+        if self.settings.sender != "sendgrid" or not self.settings.safety.live:
             return None
         from digest.deliver.evidence import SendGridRecords
         from digest.deliver.sendgrid import transport_of

@@ -244,6 +244,7 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
     Example: digest run show 1
     """
     from digest.pipeline.run import report
+
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         one = report(hall.database, run_id)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from digest.deliver.events import EventKind
 from digest.deliver.evidence import Finding, Found
+from digest.deliver.message import address_fault
 from digest.errors import NotFoundError
 from digest.links import delivery_id
 from digest.store import doubts, runs
@@ -21,7 +22,8 @@ from digest.store.doubts import Doubtful
 
 LAG = timedelta(hours=1)
 """Email Logs are minutes behind; an hour after it can have left, what is not in them was not sent."""
-_SAMPLE = 10
+# So many that not all of them can have been left out of the request for a fault of their address.
+_SAMPLE = 25
 PROOFS = tuple(kind.value for kind in EventKind if kind not in (EventKind.ACCOUNT, EventKind.OTHER))
 
 
@@ -91,7 +93,7 @@ def finding_of(
     """What the provider's logs say of one batch now."""
     with database.read() as connection:
         letters = doubts.letters_of(connection, batch.id, most=_SAMPLE)
-    deliveries = {address: delivery_id(run_id, id_) for id_, address in letters}
+    deliveries = {address: delivery_id(run_id, id_) for id_, address in letters if not address_fault(address)}
     if not deliveries:
         return Finding(Found.UNKNOWN, "nobody is left in it whom one could ask about")
     return records.was_taken(deliveries, since=batch.since, until=max(now, batch.until), sample=_SAMPLE)
