@@ -240,9 +240,7 @@ class _Hand:
             self._record(batch, BatchState.READY, why=doubt.why, retry_at=later, is_again=True)
             return
         self.done.uncertain += len(batch.recipients) - len(doubt.bad) - len(doubt.held_back)
-        self._record(
-            batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, outcome=doubt
-        )
+        self._record(batch, BatchState.UNCERTAIN, why=doubt.why, provider_id=doubt.provider_id, outcome=doubt)
 
     def _take_refusal(self, batch: ClaimedBatch, refused: Refused) -> None:
         if refused.is_final and batch.is_again and batch.attempt == 1:
