@@ -194,7 +194,11 @@ def _say_due(hall: Any, *, as_json: bool) -> None:
     if as_json:
         print_json({"would_run": documents, "unfinished": [one.id for one in unfinished]})
         return
-    print_table(["slot", "subscribers due", "missed slots merged"], [list(d.values()) for d in documents])
+    rows = [
+        [zulu(one.slot_at), people[one.schedule_id], ", ".join(str(zulu(m)) for m in one.merged) or "none"]
+        for one in due
+    ]
+    print_table(["slot", "subscribers due", "missed slots merged"], rows)
     if unfinished:
         say(f"unfinished and continued by a run: {', '.join(str(one.id) for one in unfinished)}")
 

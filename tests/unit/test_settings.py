@@ -91,7 +91,8 @@ def test_every_option_of_the_table_can_be_given_as_its_variable() -> None:
         value = SECRET if row.is_secret else row.default.strip('"') or "ann@example.org"
         if row.default in ("[]", ""):
             value = {"duration": "3h", "whole number": "5"}.get(row.type, value)
-        load_settings(None, {row.variable: value})
+        given = load_settings(None, {row.variable: value}).model_fields_set
+        assert row.name.split(".")[0] in given, f"{row.variable} was not taken"
 
 
 def test_the_provider_s_own_variable_gives_the_key_unless_ours_does() -> None:
