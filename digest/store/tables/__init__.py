@@ -1,0 +1,70 @@
+"""The tables. Storage shape only: SQLModel does not validate ``table=True`` rows, the values do.
+
+The ledger (docs/flow.md): what a subscriber is owed is ``covered_seq``; what a run gave is ``delivery``.
+"""
+
+from digest.store.tables.columns import metadata, table_of
+from digest.store.tables.councils import (
+    CommitteeNameRow,
+    CommitteeRow,
+    CouncilRow,
+    FeedRow,
+    LeftoverRow,
+    MeetingAliasRow,
+    MeetingRow,
+)
+from digest.store.tables.ledger import (
+    ATTEMPTS,
+    BATCHES_PER_EDITION,
+    BatchRow,
+    DeliveryRow,
+    EditionItemRow,
+    EditionRow,
+    PageRow,
+    RunRow,
+    batch_key,
+)
+from digest.store.tables.readers import (
+    ConsentRow,
+    ProfileCouncilRow,
+    ProfileRow,
+    ScheduleRow,
+    SubscriberRow,
+    SubscriptionRow,
+)
+from digest.store.tables.records import AuditRow, EventRow, MetaRow, SuppressionRow
+from digest.store.tables.summaries import PublicationRow, SummaryRow, SummaryVersionRow
+
+__all__ = [
+    "ATTEMPTS",
+    "BATCHES_PER_EDITION",
+    "AuditRow",
+    "BatchRow",
+    "CommitteeNameRow",
+    "CommitteeRow",
+    "ConsentRow",
+    "CouncilRow",
+    "DeliveryRow",
+    "EditionItemRow",
+    "EditionRow",
+    "EventRow",
+    "FeedRow",
+    "LeftoverRow",
+    "MeetingAliasRow",
+    "MeetingRow",
+    "MetaRow",
+    "PageRow",
+    "ProfileCouncilRow",
+    "ProfileRow",
+    "PublicationRow",
+    "RunRow",
+    "ScheduleRow",
+    "SubscriberRow",
+    "SubscriptionRow",
+    "SummaryRow",
+    "SummaryVersionRow",
+    "SuppressionRow",
+    "batch_key",
+    "metadata",
+    "table_of",
+]

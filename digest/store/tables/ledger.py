@@ -1,0 +1,142 @@
+"""Runs, editions, batches and deliveries: who is owed what, and who got it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from digest.model import Ended
+from digest.store.tables.columns import at, json_text, key, ref
+from digest.store.types import BigKey, EndedCode
+
+
+class RunRow(SQLModel, table=True):
+    """The handling of everyone due at one slot, or of one notice; unique by its key.
+
+    ``planned_at``, ``composed_at`` and ``completed_at`` are three different facts.
+    """
+
+    __tablename__ = "run"
+    id: int | None = Field(default=None, sa_column=key())
+    kind: str
+    key: str
+    schedule_id: int | None = Field(default=None, sa_column=ref("schedule.id", null=True, index=True))
+    slot_at: datetime = Field(sa_column=at())
+    upto_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    as_of: datetime = Field(sa_column=at())
+    state: str
+    why: str | None = None
+    merged: str = Field(default="[]", sa_column=json_text("[]"))
+    counts: str | None = None
+    created_at: datetime = Field(sa_column=at())
+    planned_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    composed_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    completed_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    __table_args__ = (UniqueConstraint("kind", "key", name="run_once"),)
+
+
+class PageRow(SQLModel, table=True):
+    """Rendered bytes, stored once however many editions are equal; zstandard over JSON."""
+
+    __tablename__ = "page"
+    id: int | None = Field(default=None, sa_column=key())
+    fingerprint: str = Field(unique=True)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_column=at())
+
+
+class EditionRow(SQLModel, table=True):
+    """What a run says to one (profile, from_seq]. ``page_id`` null once composed: nothing to say."""
+
+    __tablename__ = "edition"
+    id: int | None = Field(default=None, sa_column=key())
+    run_id: int = Field(sa_column=ref("run.id"))
+    profile_id: int = Field(sa_column=ref("profile.id"))
+    from_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    revision: int
+    content_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    page_id: int | None = Field(default=None, sa_column=ref("page.id", null=True))
+    composed_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    is_stale: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
+    why: str | None = None
+    __table_args__ = (UniqueConstraint("run_id", "profile_id", "from_seq", "revision", name="edition_once"),)
+
+
+class EditionItemRow(SQLModel, table=True):
+    """What an edition names (or counts, ``is_folded``): evidence for corrections and for `explain`."""
+
+    __tablename__ = "edition_item"
+    edition_id: int = Field(sa_column=ref("edition.id", primary=True))
+    item: str = Field(primary_key=True)
+    version: int
+    is_folded: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
+    __table_args__ = (Index("edition_item_item", "item"),)
+
+
+class BatchRow(SQLModel, table=True):
+    """Deliveries of one edition handed over in one request; the id is packed, see ``batch_key``."""
+
+    __tablename__ = "batch"
+    id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
+    run_id: int = Field(sa_column=ref("run.id"))
+    edition_id: int = Field(sa_column=ref("edition.id"))
+    number: int
+    attempt: int
+    size: int
+    state: str
+    holder: str | None = None
+    held_until: datetime | None = Field(default=None, sa_column=at(null=True))
+    retry_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    provider_id: str | None = None
+    why: str | None = None
+    claimed_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    recorded_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    __table_args__ = (
+        UniqueConstraint("edition_id", "number", "attempt", name="batch_once"),
+        Index("batch_state", "run_id", "state"),
+    )
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One edition to one subscriber, once. State: its own ``ended``, else its batch's, else its edition's.
+
+    ``is_open`` 1: the subscriber's one open digest delivery. The hot path writes batch rows, not these;
+    closing a run writes them once.
+    """
+
+    __tablename__ = "delivery"
+    run_id: int = Field(sa_column=ref("run.id", primary=True))
+    subscriber_id: int = Field(sa_column=ref("subscriber.id", primary=True))
+    edition_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    from_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    upto_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ended: Ended | None = Field(default=None, sa_column=Column(EndedCode, nullable=True))
+    is_open: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    __table_args__ = (
+        Index(
+            "delivery_open",
+            "subscriber_id",
+            unique=True,
+            sqlite_where=text("is_open = 1"),
+            postgresql_where=text("is_open = 1"),
+        ),
+        Index("delivery_batch", "batch_id", "subscriber_id", "ended"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+BATCHES_PER_EDITION = 1 << 20
+
+
+ATTEMPTS = 1 << 4
+
+
+def batch_key(edition_id: int, *, number: int, attempt: int) -> int:
+    """The id of a batch, so that planning can compute it in SQL without asking for one.
+
+    ``number`` from 0 below 2**20, ``attempt`` from 1 below 16: 500 million readers of one edition.
+    """
+    return (edition_id * BATCHES_PER_EDITION + number) * ATTEMPTS + attempt

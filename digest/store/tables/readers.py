@@ -1,0 +1,92 @@
+"""Subscribers, what they wish and when, and what they agreed to."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, Column, Index, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from digest.store.tables.columns import at, key, ref
+
+
+class ProfileRow(SQLModel, table=True):
+    __tablename__ = "profile"
+    id: int | None = Field(default=None, sa_column=key())
+    fingerprint: str = Field(unique=True)
+    wishes: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ProfileCouncilRow(SQLModel, table=True):
+    __tablename__ = "profile_council"
+    profile_id: int = Field(sa_column=ref("profile.id", primary=True))
+    council_id: int = Field(sa_column=ref("council.id", primary=True))
+
+
+class ScheduleRow(SQLModel, table=True):
+    __tablename__ = "schedule"
+    id: int | None = Field(default=None, sa_column=key())
+    cadence: str
+    day: str
+    time: str
+    timezone: str
+    __table_args__ = (UniqueConstraint("cadence", "day", "time", "timezone", name="schedule_once"),)
+
+
+class SubscriberRow(SQLModel, table=True):
+    """A person's address and state. No index on ``covered_seq``: planning moves a million of them at once."""
+
+    __tablename__ = "subscriber"
+    id: int | None = Field(default=None, sa_column=key())
+    address: str
+    address_key: str = Field(unique=True)
+    name: str = ""
+    state: str
+    profile_id: int = Field(sa_column=ref("profile.id"))
+    schedule_id: int = Field(sa_column=ref("schedule.id"))
+    covered_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    due_from_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    paused_until: date | None = None
+    created_at: datetime = Field(sa_column=at())
+    ended_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    ended_reason: str | None = None
+    # Ids are never used again: an old letter's links must not lead to somebody else.
+    __table_args__ = (
+        Index("subscriber_schedule", "schedule_id", "profile_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class SubscriptionRow(SQLModel, table=True):
+    """Subscriber x council, append-only: support can say when, how and why each began and ended."""
+
+    __tablename__ = "subscription"
+    id: int | None = Field(default=None, sa_column=key())
+    subscriber_id: int = Field(sa_column=ref("subscriber.id"))
+    council_id: int = Field(sa_column=ref("council.id", index=True))
+    source: str
+    started_at: datetime = Field(sa_column=at())
+    ended_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    ended_reason: str | None = None
+    __table_args__ = (
+        Index(
+            "subscription_open",
+            "subscriber_id",
+            "council_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+
+class ConsentRow(SQLModel, table=True):
+    """Who agreed to what, when and where (append-only)."""
+
+    __tablename__ = "consent"
+    id: int | None = Field(default=None, sa_column=key())
+    subscriber_id: int = Field(sa_column=ref("subscriber.id", index=True))
+    source: str
+    wording: str | None = None
+    consented_at: datetime = Field(sa_column=at())
+    recorded_at: datetime = Field(sa_column=at())

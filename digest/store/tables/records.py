@@ -1,0 +1,64 @@
+"""What happened: events, suppressions, the audit log, and what the database knows of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlmodel import Field, SQLModel
+
+from digest.store.tables.columns import at, json_text, key
+
+
+class MetaRow(SQLModel, table=True):
+    """Facts about this database itself."""
+
+    __tablename__ = "meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class EventRow(SQLModel, table=True):
+    """What the provider told of a letter, stored before it is applied; once, whatever the order."""
+
+    __tablename__ = "event"
+    id: int | None = Field(default=None, sa_column=key())
+    event_id: str = Field(unique=True)
+    kind: str
+    run_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    subscriber_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    happened_at: datetime = Field(sa_column=at())
+    received_at: datetime = Field(sa_column=at())
+    applied_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    __table_args__ = (
+        Index("event_delivery", "run_id", "subscriber_id"),
+        Index(
+            "event_waiting",
+            "id",
+            sqlite_where=text("applied_at IS NULL"),
+            postgresql_where=text("applied_at IS NULL"),
+        ),
+    )
+
+
+class SuppressionRow(SQLModel, table=True):
+    """An address never to be mailed again, as a keyed fingerprint only, with the reason and its evidence."""
+
+    __tablename__ = "suppression"
+    fingerprint: str = Field(primary_key=True)
+    reason: str
+    evidence: str | None = None
+    created_at: datetime = Field(sa_column=at())
+
+
+class AuditRow(SQLModel, table=True):
+    """Who did what to whom, before and after (append-only; ids, never addresses)."""
+
+    __tablename__ = "audit"
+    id: int | None = Field(default=None, sa_column=key())
+    happened_at: datetime = Field(sa_column=at(index=True))
+    actor: str
+    action: str
+    subject: str
+    facts: str = Field(default="{}", sa_column=json_text("{}"))
