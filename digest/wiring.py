@@ -217,6 +217,13 @@ class Hall:
         """
         if self.settings.sender != "sendgrid" or not self.settings.safety.live:
             return None
+        return self.lists
+
+    @cached_property
+    def lists(self) -> SendGridRecords:
+        """The provider's records and lists, live or not. Raises: SettingsError for another sender."""
+        if self.settings.sender != "sendgrid":
+            raise SettingsError(f'sender is "{self.settings.sender}": only SendGrid keeps lists to ask for')
         from digest.deliver.evidence import SendGridRecords
         from digest.deliver.sendgrid import transport_of
 

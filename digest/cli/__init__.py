@@ -51,10 +51,11 @@ def _register() -> None:
         setup,
         subscribers,
         summaries,
+        suppressions,
     )
 
     daily = (setup, councils, feeds, summaries, subscribers, runs, letters)
-    for module in (*daily, events, lint, databases, providers):
+    for module in (*daily, events, suppressions, lint, databases, providers):
         module.register(app)
 
 

@@ -74,6 +74,7 @@ def run_(
         # Templates are compiled before anything is planned: a wrong one stops here, with nothing begun.
         _ = hall.skeleton
         _confirm_first_live_run(hall, yes=yes)
+        _read_suppressions(hall)
         with _progress() as progress:
             reports = run_due(hall.works, patience=wait, progress=progress)
     _print(reports, as_json=as_json)
@@ -120,6 +121,25 @@ def _confirm_first_live_run(hall: Any, *, yes: bool) -> None:
             now=hall.clock(),
             facts=facts,
         )
+
+
+def _read_suppressions(hall: Any) -> None:
+    """Before letters leave, whom the provider will not mail; without an answer the run goes on."""
+    from digest.deliver.evidence import EvidenceUnavailableError
+    from digest.pipeline import plan, suppress
+    from digest.store import runs
+
+    now = hall.clock()
+    if hall.records is None or not suppress.is_due(hall.database, now=now):
+        return
+    with hall.database.read() as connection:
+        is_needed = bool(runs.unfinished_runs(connection))
+    if not is_needed and not plan.due_now(hall.database, now=now, rules=hall.rules):
+        return
+    try:
+        suppress.sync(hall.database, hall.records, suppression_key=hall.suppression_key, now=now)
+    except EvidenceUnavailableError as error:
+        say(f"SendGrid's suppression lists were not read ({error}); `digest suppression sync` tries again")
 
 
 def _ask_for_number(letters: int, *, sender: str) -> None:

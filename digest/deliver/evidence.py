@@ -7,9 +7,11 @@ its whole request, since the provider takes or refuses requests as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
@@ -24,7 +26,11 @@ from digest.errors import DeliveryError
 PAGE_SIZE = 500
 OVERLAP = timedelta(hours=1)
 """Lists are read again from this long before the last time: their times are coarse and pages shift."""
+# Pages are asked for with this much in common: what goes off a list meanwhile moves the others up.
+_PAGES_SHARE = 20
 _LOG_LIMIT = 1000
+_MOST_WAIT_S = 60.0  # the provider counts these questions by the minute
+_MOST_WAITS = 5
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 # The provider's lists of addresses that it will not mail, and our word for each. Blocks are none of them:
@@ -69,10 +75,14 @@ class EvidenceUnavailableError(DeliveryError):
 
 
 class SendGridRecords:
-    """The provider's Email Logs and suppression lists. Reads only."""
+    """The provider's Email Logs and suppression lists. Reads only.
 
-    def __init__(self, transport: Transport) -> None:
+    ``pause`` waits some seconds, where the provider asks to.
+    """
+
+    def __init__(self, transport: Transport, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = SendGridApi(transport).client
+        self._pause = pause
 
     def was_taken(
         self, deliveries: Mapping[str, str], *, since: datetime, until: datetime, sample: int = 10
@@ -96,6 +106,8 @@ class SendGridRecords:
     def suppressed_since(self, last: datetime, until: datetime) -> Iterator[Suppressed]:
         """Addresses that came onto the provider's lists since then; some come again each time (`OVERLAP`).
 
+        Asked for page by page as they are taken; waits where the provider asks to slow down.
+
         Raises: EvidenceUnavailableError.
         """
         for name, reason in SUPPRESSION_LISTS.items():
@@ -116,36 +128,52 @@ class SendGridRecords:
             )
         )
         logs = self._client.logs
-        answer = _asked(lambda: logs.post(request_body={"query": query, "limit": _LOG_LIMIT}))
+        answer = self._asked(lambda: logs.post(request_body={"query": query, "limit": _LOG_LIMIT}))
         for message in answer["messages"]:
             sg_message_id = str(message["sg_message_id"])
-            whole = _asked(lambda sg_message_id=sg_message_id: logs._(sg_message_id).get())
+            whole = self._asked(lambda sg_message_id=sg_message_id: logs._(sg_message_id).get())
             if (whole.get("custom_args") or {}).get(DELIVERY_ARG) == delivery:
                 return sg_message_id, str(message.get("status", ""))
         return None
 
     def _pages(self, name: str, since: datetime, until: datetime) -> Iterator[Mapping[str, Any]]:
-        times = {"start_time": int(since.timestamp()), "end_time": int(until.timestamp())}
-        offset = 0
+        times = {"start_time": max(int(since.timestamp()), 0), "end_time": int(until.timestamp())}
+        offset, shared = 0, set[str]()
         while True:
             query = times | {"limit": PAGE_SIZE, "offset": offset}
-            page: Sequence[Mapping[str, Any]] = _asked(
+            page: Sequence[Mapping[str, Any]] = self._asked(
                 lambda query=query: self._client.suppression._(name).get(query_params=query)
             )
-            yield from page
-            offset += len(page)
+            yield from (entry for entry in page if entry["email"] not in shared)
+            shared = {str(entry["email"]) for entry in page[-_PAGES_SHARE:]}
+            offset += PAGE_SIZE - _PAGES_SHARE
             if len(page) < PAGE_SIZE:
                 return
 
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        """The JSON of an answer. Raises: EvidenceUnavailableError for whatever is none."""
+        for waits in range(_MOST_WAITS + 1):
+            try:
+                return orjson.loads(question().body)
+            except HTTPError as error:
+                if error.status_code == 429 and waits < _MOST_WAITS:
+                    self._pause(_wait_s(error.headers))
+                    continue
+                why = f"SendGrid answers {error.status_code} to a question"
+                raise EvidenceUnavailableError(why) from None
+            except (NotSentError, UnansweredError, orjson.JSONDecodeError) as error:
+                why = f"SendGrid gives no answer to a question: {error}"
+                raise EvidenceUnavailableError(why) from error
+        raise AssertionError("the last round returns or raises")
 
-def _asked(question: Any) -> Any:
-    """The JSON of an answer. Raises: EvidenceUnavailableError for whatever is none."""
+
+def _wait_s(headers: Mapping[str, str]) -> float:
+    """Seconds until the provider answers again, by its own clock; a minute where it does not say."""
     try:
-        return orjson.loads(question().body)
-    except HTTPError as error:
-        raise EvidenceUnavailableError(f"SendGrid answers {error.status_code} to a question") from None
-    except (NotSentError, UnansweredError, orjson.JSONDecodeError) as error:
-        raise EvidenceUnavailableError(f"SendGrid gives no answer to a question: {error}") from error
+        now = parsedate_to_datetime(headers["date"]).timestamp()
+        return min(max(float(headers["x-ratelimit-reset"]) - now, 1.0), _MOST_WAIT_S)
+    except (KeyError, TypeError, ValueError):
+        return _MOST_WAIT_S
 
 
 def _rfc3339(at: datetime) -> str:

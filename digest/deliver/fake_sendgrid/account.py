@@ -38,6 +38,7 @@ class Options:
     expired_batches_are_lost: bool = True
     strict_duplicates: bool = False
     requests_per_s: float | None = None
+    questions_per_minute: int = 600
     log_lag_s: float = 60.0
     late_accept_s: float = 60.0
 
@@ -60,6 +61,7 @@ class Account:
         self._queued: list[Message] = []
         self._late: list[tuple[float, dict[str, Any]]] = []
         self._tokens, self._filled_at = 1.0, 0.0
+        self._minute, self._questions = 0, 0
         self._clock = clock
         self._shift = 0.0
 
@@ -92,6 +94,15 @@ class Account:
                 return False
             self._tokens -= 1
             return True
+
+    def questions_left(self) -> int:
+        """How many more questions (anything but mail) this minute allows, after the one asked now; or -1."""
+        with self.lock:
+            minute = int(self.now() // 60)
+            if minute != self._minute:
+                self._minute, self._questions = minute, 0
+            self._questions += 1
+            return max(self.options.questions_per_minute - self._questions, -1)
 
     # --- mail ---
 

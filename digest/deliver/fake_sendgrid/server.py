@@ -20,7 +20,6 @@ from digest.deliver.fake_sendgrid.faults import Fault
 from digest.deliver.fake_sendgrid.paths import reply_to
 from digest.deliver.fake_sendgrid.webhook import post_events
 
-_RATE = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "599"}
 _TOO_MANY = {"errors": [{"field": None, "message": "too many requests"}]}
 _RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 
@@ -156,7 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
         if is_mail:
             self._mail(body, fault)
             return
-        headers = {} if parts.path.startswith("/__fake/") else _RATE
+        headers, left = {}, 0
+        if not parts.path.startswith("/__fake/"):
+            left = account.questions_left()
+            headers = self._rate(max(left, 0))
+        if left < 0:
+            self._answer(429, _TOO_MANY, headers)
+            return
         try:
             status, reply = reply_to(
                 account,
@@ -176,6 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
         ):  # what a caller wrote where a number belongs
             status, reply = 400, {"errors": [BAD_REQUEST]}
         self._answer(status, reply, headers)
+
+    def _rate(self, left: int) -> dict[str, str]:
+        account = self.server.account
+        return {
+            "X-RateLimit-Limit": str(account.options.questions_per_minute),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str((int(account.now() // 60) + 1) * 60),
+        }
 
     def _body(self) -> bytes | None:
         length = int(self.headers.get("Content-Length") or 0)
