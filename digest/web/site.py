@@ -1,0 +1,54 @@
+"""What every page's route works with: the hall, the templates, seals of forms, and limits on askers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from digest.web.limits import Limits
+from digest.web.pages import Pages, load_pages
+from digest.web.seal import Seal
+
+if TYPE_CHECKING:
+    from digest.wiring import Hall
+
+
+@dataclass
+class Site:
+    """One installation as its web routes see it."""
+
+    hall: Hall
+
+    def now(self) -> datetime:
+        """This moment, UTC."""
+        return self.hall.clock()
+
+    def today(self) -> date:
+        """This day in UTC, as signed links count days."""
+        return self.now().date()
+
+    @cached_property
+    def root(self) -> str:
+        """The path that ``base_url`` ends with: "" for most, "/digest" behind a shared name."""
+        return urlsplit(self.hall.publication.base_url).path.rstrip("/")
+
+    @cached_property
+    def pages(self) -> Pages:
+        """The templates of templates/web. Raises: TemplateError."""
+        return load_pages(self.hall.publication, own=self.hall.settings.templates, root=self.root)
+
+    @cached_property
+    def seal(self) -> Seal:
+        """Proves that a form was made by us. Raises: SettingsError without a secret_key."""
+        settings = self.hall.settings
+        _ = self.hall.signer  # says what is wrong with the keys
+        old = (key.get_secret_value() for key in settings.old_secret_keys)
+        return Seal(settings.secret_key.get_secret_value(), tuple(old))
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often one network or address may ask for letters."""
+        return Limits()

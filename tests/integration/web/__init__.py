@@ -1,0 +1,1 @@
+"""The web application over a real database: asked as browsers and programs ask it."""

@@ -1,0 +1,1 @@
+"""The pages as templates, without a server."""
