@@ -150,7 +150,7 @@ class SendGridRecords:
             if len(page) < PAGE_SIZE:
                 return
 
-    def _asked(self, question: Callable[[], Any]) -> Any:
+    def _asked(self, question: Any) -> Any:
         """The JSON of an answer. Raises: EvidenceUnavailableError for whatever is none."""
         for waits in range(_MOST_WAITS + 1):
             try:
