@@ -45,7 +45,10 @@ class Purpose(Enum):
     UNSUBSCRIBE = (3, "unsubscribe", None)  # bulk-mail rules ask for years; leaving never expires
     VIEW = (4, "view", None)
     CALENDAR = (5, "calendar", None)  # calendar programs fetch it for years
-    ADDRESS = (6, "address", 7)
+    ADDRESS = (6, "address", 7)  # of this and of MOVE the subject is the change of address asked for
+    MOVE = (7, "move", 7)
+    EXPORT = (8, "export", 2)
+    ERASE = (9, "erase", 7)
 
     def __init__(self, number: int, word: str, good_for_days: int | None) -> None:
         self.number = number
@@ -55,7 +58,8 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """What a genuine token says. ``subject_id``: the subscriber (for ``view`` the page's or edition's id)."""
+    """What a genuine token says. ``subject_id``: the subscriber (for ``view`` the page's or edition's id,
+    for ``move`` and ``address`` the id of the change that was asked for)."""
 
     purpose: Purpose
     subject_id: int

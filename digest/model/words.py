@@ -132,6 +132,9 @@ class RunKind(StrEnum):
     SUPPORTED = "supported"
     CANCELLED_MEETING = "cancelled_meeting"
     SERVICE = "service"
+    MOVE = "move"
+    EXPORT = "export"
+    ERASE = "erase"
 
 
 class RunState(StrEnum):

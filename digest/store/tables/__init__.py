@@ -24,6 +24,7 @@ from digest.store.tables.ledger import (
     RunRow,
     batch_key,
 )
+from digest.store.tables.notices import AddressChangeRow, NoticeRow
 from digest.store.tables.readers import (
     ConsentRow,
     ProfileCouncilRow,
@@ -32,12 +33,13 @@ from digest.store.tables.readers import (
     SubscriberRow,
     SubscriptionRow,
 )
-from digest.store.tables.records import AuditRow, EventRow, MetaRow, SuppressionRow
+from digest.store.tables.records import AuditRow, EventRow, MetaRow, SuppressionRow, TaskRow
 from digest.store.tables.summaries import PublicationRow, SummaryRow, SummaryVersionRow
 
 __all__ = [
     "ATTEMPTS",
     "BATCHES_PER_EDITION",
+    "AddressChangeRow",
     "AuditRow",
     "BatchRow",
     "CommitteeNameRow",
@@ -53,6 +55,7 @@ __all__ = [
     "MeetingAliasRow",
     "MeetingRow",
     "MetaRow",
+    "NoticeRow",
     "PageRow",
     "ProfileCouncilRow",
     "ProfileRow",
@@ -64,6 +67,7 @@ __all__ = [
     "SummaryRow",
     "SummaryVersionRow",
     "SuppressionRow",
+    "TaskRow",
     "batch_key",
     "metadata",
     "table_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Column, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, SmallInteger, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from digest.store.tables.columns import at, key, ref
@@ -50,9 +50,28 @@ class SubscriberRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=at())
     ended_at: datetime | None = Field(default=None, sa_column=at(null=True))
     ended_reason: str | None = None
+    at_once: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     # Ids are never used again: an old letter's links must not lead to somebody else.
     __table_args__ = (
         Index("subscriber_schedule", "schedule_id", "profile_id"),
+        Index(
+            "subscriber_pending",
+            "created_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "subscriber_at_once",
+            "id",
+            sqlite_where=text("at_once = 1"),
+            postgresql_where=text("at_once = 1"),
+        ),
+        Index(
+            "subscriber_paused",
+            "paused_until",
+            sqlite_where=text("paused_until IS NOT NULL"),
+            postgresql_where=text("paused_until IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

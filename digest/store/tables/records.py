@@ -18,6 +18,22 @@ class MetaRow(SQLModel, table=True):
     value: str
 
 
+class TaskRow(SQLModel, table=True):
+    """How a task of the scheduler has been: ``failures`` in a row, ``failed`` ever, when it may be tried again.
+
+    Tasks of the house have a row always; those of one run or one group of feeds only while they fail.
+    """
+
+    __tablename__ = "task"
+    name: str = Field(primary_key=True)
+    ok_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    failed_at: datetime | None = Field(default=None, sa_column=at(null=True))
+    failures: int = 0
+    failed: int = 0
+    why: str | None = None
+    next_try_at: datetime | None = Field(default=None, sa_column=at(null=True))
+
+
 class EventRow(SQLModel, table=True):
     """What the provider told of a letter, stored before it is applied; once, whatever the order."""
 

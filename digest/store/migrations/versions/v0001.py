@@ -212,6 +212,7 @@ def upgrade() -> None:
         sa.Column("created_at", types.Instant(), nullable=False),
         sa.Column("ended_at", types.Instant(), nullable=True),
         sa.Column("ended_reason", sa.String(), nullable=True),
+        sa.Column("at_once", sa.SmallInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["profile_id"],
             ["profile.id"],
@@ -225,6 +226,22 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("subscriber_schedule", "subscriber", ["schedule_id", "profile_id"], unique=False)
+    op.create_index(
+        "subscriber_pending",
+        "subscriber",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "subscriber_at_once",
+        "subscriber",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("at_once = 1"),
+        postgresql_where=sa.text("at_once = 1"),
+    )
     op.create_table(
         "committee",
         sa.Column(
@@ -577,4 +594,70 @@ def upgrade() -> None:
             ["summary.id"],
         ),
         sa.PrimaryKeyConstraint("summary_id", "version"),
+    )
+    op.create_table(
+        "task",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("ok_at", types.Instant(), nullable=True),
+        sa.Column("failed_at", types.Instant(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(), nullable=True),
+        sa.Column("next_try_at", types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_index(
+        "subscriber_paused",
+        "subscriber",
+        ["paused_until"],
+        unique=False,
+        sqlite_where=sa.text("paused_until IS NOT NULL"),
+        postgresql_where=sa.text("paused_until IS NOT NULL"),
+    )
+    op.create_table(
+        "notice",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("facts", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("created_at", types.Instant(), nullable=False),
+        sa.Column("approved_at", types.Instant(), nullable=True),
+        sa.Column("run_id", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("kind", "key", name="notice_once"),
+    )
+    op.create_index("notice_asked", "notice", ["subscriber_id", "kind", "created_at"], unique=False)
+    op.create_index("notice_run", "notice", ["run_id", "subscriber_id"], unique=False)
+    op.create_index(
+        "notice_open",
+        "notice",
+        ["kind", "id"],
+        unique=False,
+        sqlite_where=sa.text("run_id IS NULL"),
+        postgresql_where=sa.text("run_id IS NULL"),
+    )
+    op.create_table(
+        "address_change",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("asked_at", types.Instant(), nullable=False),
+        sa.Column("agreed_at", types.Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("subscriber_id", name="address_change_once"),
+        sqlite_autoincrement=True,
     )
