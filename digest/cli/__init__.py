@@ -46,6 +46,7 @@ def _register() -> None:
         feeds,
         letters,
         lint,
+        operators,
         providers,
         runs,
         setup,
@@ -55,7 +56,7 @@ def _register() -> None:
     )
 
     daily = (setup, councils, feeds, summaries, subscribers, runs, letters)
-    for module in (*daily, events, suppressions, lint, databases, providers):
+    for module in (*daily, events, suppressions, lint, operators, databases, providers):
         module.register(app)
 
 

@@ -57,7 +57,7 @@ class HandedOver:
 class Refused:
     """The provider said no and mailed nobody; ``is_final`` False asks to try later.
 
-    ``held_back`` were not part of what was refused.
+    ``held_back`` were not part of what was refused. ``slows_all``: it would say the same to any letter now.
     """
 
     why: str
@@ -65,6 +65,7 @@ class Refused:
     retry_at: datetime | None = None
     pauses_run: bool = False
     held_back: frozenset[int] = frozenset()
+    slows_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

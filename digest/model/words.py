@@ -180,3 +180,16 @@ class Ended(StrEnum):
 
 
 _KEEPS = frozenset({Ended.HANDED_OVER, Ended.EMPTY, Ended.LEFT, Ended.SUPPRESSED, Ended.BAD_ADDRESS})
+
+
+class Role(StrEnum):
+    """What an operator may do: look, act on councils and runs, or also on people and operators."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role may do what that one may: each includes the ones before it."""
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(needed)

@@ -22,9 +22,11 @@ from digest.store.tables.ledger import (
     EditionRow,
     PageRow,
     RunRow,
+    TroubleRow,
     batch_key,
 )
 from digest.store.tables.notices import AddressChangeRow, NoticeRow
+from digest.store.tables.operators import OperatorRow, OperatorSessionRow
 from digest.store.tables.readers import (
     ConsentRow,
     ProfileCouncilRow,
@@ -56,6 +58,8 @@ __all__ = [
     "MeetingRow",
     "MetaRow",
     "NoticeRow",
+    "OperatorRow",
+    "OperatorSessionRow",
     "PageRow",
     "ProfileCouncilRow",
     "ProfileRow",
@@ -68,6 +72,7 @@ __all__ = [
     "SummaryVersionRow",
     "SuppressionRow",
     "TaskRow",
+    "TroubleRow",
     "batch_key",
     "metadata",
     "table_of",

@@ -661,3 +661,49 @@ def upgrade() -> None:
         sa.UniqueConstraint("subscriber_id", name="address_change_once"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "operator",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("created_at", types.Instant(), nullable=False),
+        sa.Column("disabled_at", types.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "operator_session",
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column(
+            "operator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("created_at", types.Instant(), nullable=False),
+        sa.Column("seen_at", types.Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operator_id"],
+            ["operator.id"],
+        ),
+        sa.PrimaryKeyConstraint("fingerprint"),
+    )
+    op.create_index("ix_operator_session_operator_id", "operator_session", ["operator_id"], unique=False)
+    op.create_table(
+        "trouble",
+        sa.Column(
+            "run_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("doubts_in_a_row", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("put_offs_in_a_row", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("refused_before", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("taken_before", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["run.id"],
+        ),
+        sa.PrimaryKeyConstraint("run_id"),
+    )
