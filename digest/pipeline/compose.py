@@ -53,17 +53,22 @@ def compose(
     limits: Limits,
     now: datetime,
     each: Callable[[int], None] = lambda n: None,
+    part: int = 0,
+    parts: int = 1,
 ) -> bool:
     """Compose every edition of a run that waits for its words; True once none is left.
 
     An edition that cannot be rendered pauses the run with the reason; the others are still composed.
+    ``part`` of ``parts``: every so-manieth edition only, the others are other processes'.
     """
     desk = _Desk(run, limits)
     failed: list[str] = []
     while True:
         with database.read() as connection:
             desk.content_seq = publications.last_seq(connection)
-            todo = editions.editions_to_compose(connection, run.id, limit=CHUNK, after=desk.last_id)
+            todo = editions.editions_to_compose(
+                connection, run.id, limit=CHUNK, after=desk.last_id, part=part, parts=parts
+            )
             wishes = profiles.profiles_by_id(connection, {one.profile_id for one in todo})
             made = [(one, desk.edition(connection, one, wishes[one.profile_id])) for one in todo]
         if not todo:

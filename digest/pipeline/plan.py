@@ -47,9 +47,11 @@ class Due:
 def due_now(database: Database, *, now: datetime, rules: Rules) -> list[Due]:
     """Every schedule's last slot that has no run yet and may run now, oldest first."""
     with database.read() as connection:
-        waiting = subscribers.active_schedules(connection)
         known = profiles.schedules_by_id(connection)
-        last = runs.last_slots(connection)
+        last = runs.last_slots(connection, upto=now)
+        # From the calendar first: readers are looked at only where a slot has come that has no run.
+        may_run = [id_ for id_, one in known.items() if _may_run(one, last.get(id_), now=now, rules=rules)]
+        waiting = subscribers.active_schedules(connection, among=may_run) if may_run else {}
     found = []
     for id_, earliest in waiting.items():
         due = _due_of(known[id_], earliest, last.get(id_), now=now, rules=rules)
@@ -66,14 +68,19 @@ def _due_of(
     if last is not None and last > after:
         after = last
     due = slots.due_slots(schedule, after=after, now=now)
-    if due.last is None:
-        return None
-    late = rules.late_limit or slots.late_limit(schedule)
-    if now - due.last > late:
-        return None
-    if slots.next_allowed(now, rules.send_between, schedule.timezone) > now:
+    if due.last is None or not _may_run(schedule, last, now=now, rules=rules):
         return None
     return due.last, due.merged
+
+
+def _may_run(schedule: Schedule, last: datetime | None, *, now: datetime, rules: Rules) -> bool:
+    """Whether its latest slot has no run, is not too late, and letters may leave at this hour there."""
+    slot = slots.latest_slot(schedule, now)
+    if last is not None and slot <= last:
+        return False
+    if now - slot > (rules.late_limit or slots.late_limit(schedule)):
+        return False
+    return slots.next_allowed(now, rules.send_between, schedule.timezone) <= now
 
 
 def count_due(connection: Connection, due: Due) -> int:

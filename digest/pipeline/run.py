@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest.model import RunState
-from digest.pipeline import compose, dispatch, events, plan, safety
+from digest.pipeline import compose, dispatch, events, pauses, plan, safety
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
@@ -65,6 +65,7 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     """
     told = progress or Progress()
     clock = works.desk.clock
+    pauses.end_due(works.database, now=clock())
     plan.close_stale(works.database, now=clock(), rules=works.rules)
     plan.open_due_runs(works.database, now=clock(), rules=works.rules)
     with works.database.read() as connection:

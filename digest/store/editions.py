@@ -41,15 +41,20 @@ class Item:
 
 
 def editions_to_compose(
-    connection: Connection, run_id: int, *, limit: int, after: int = 0
+    connection: Connection, run_id: int, *, limit: int, after: int = 0, part: int = 0, parts: int = 1
 ) -> tuple[ToCompose, ...]:
-    """The next editions of a run without content and with an id above ``after``, in order of id."""
+    """The next editions of a run without content and with an id above ``after``, in order of id.
+
+    ``part`` of ``parts``: every so-manieth, so that several processes compose different ones.
+    """
     query = (
         select(_E.c.id, _E.c.run_id, _E.c.profile_id, _E.c.from_seq)
         .where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0, _E.c.id > after)
         .order_by(_E.c.id)
         .limit(limit)
     )
+    if parts > 1:
+        query = query.where(_E.c.id % parts == part)
     return tuple(ToCompose(*row) for row in connection.execute(query))
 
 

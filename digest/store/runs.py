@@ -88,9 +88,13 @@ def unfinished_runs(connection: Connection) -> tuple[Run, ...]:
     return tuple(sorted(found, key=lambda run: run.kind is RunKind.DIGEST))
 
 
-def last_slots(connection: Connection) -> dict[int, datetime]:
-    """Each schedule's newest slot that has a run."""
+def last_slots(connection: Connection, *, upto: datetime) -> dict[int, datetime]:
+    """Each schedule's newest slot that has a run, not later than ``upto``.
+
+    A clock that ran ahead for a while may have left runs of slots that are still to come.
+    """
     query = select(_T.c.schedule_id, func.max(_T.c.slot_at)).where(_T.c.schedule_id.is_not(None))
+    query = query.where(_T.c.slot_at <= upto)
     return {schedule: at for schedule, at in connection.execute(query.group_by(_T.c.schedule_id))}
 
 

@@ -198,13 +198,21 @@ def pause(connection: Connection, id_: int, *, until: date | None) -> None:
     )
 
 
-def unpause_due(connection: Connection, *, today: date, now: datetime) -> int:
-    """Resume everyone whose pause has ended; returns how many."""
-    return connection.execute(
+def paused_until(connection: Connection, *, upto: date) -> list[date]:
+    """The days up to which somebody is paused, not later than ``upto``, in order."""
+    query = select(_T.c.paused_until).where(_T.c.paused_until <= upto).distinct()
+    return sorted(connection.execute(query).scalars())
+
+
+def unpause(connection: Connection, until: date, *, among: Iterable[int], due_from: datetime) -> int:
+    """Resume who was paused until that day and has one of these schedules; returns how many."""
+    query = (
         update(_T)
-        .where(_T.c.state == SubscriberState.PAUSED.value, _T.c.paused_until <= today)
-        .values(state=SubscriberState.ACTIVE.value, due_from_at=now, paused_until=None)
-    ).rowcount
+        .where(_T.c.state == SubscriberState.PAUSED.value, _T.c.paused_until == until)
+        .where(_T.c.schedule_id.in_(list(among)))
+    )
+    values = {"state": SubscriberState.ACTIVE.value, "due_from_at": due_from, "paused_until": None}
+    return connection.execute(query.values(**values)).rowcount
 
 
 def end(connection: Connection, id_: int, *, state: SubscriberState, reason: str, now: datetime) -> None:
@@ -285,13 +293,15 @@ def state_counts(connection: Connection) -> dict[str, int]:
     return {state: n for state, n in connection.execute(query)}
 
 
-def active_schedules(connection: Connection) -> dict[int, datetime]:
-    """Schedule ids that active subscribers have, with the earliest ``due_from_at`` of theirs."""
+def active_schedules(connection: Connection, *, among: Iterable[int] | None = None) -> dict[int, datetime]:
+    """Schedule ids (of ``among``) that active subscribers have, with their earliest ``due_from_at``."""
     query = (
         select(_T.c.schedule_id, func.min(_T.c.due_from_at))
         .where(_T.c.state == SubscriberState.ACTIVE.value, _T.c.due_from_at.is_not(None))
         .group_by(_T.c.schedule_id)
     )
+    if among is not None:
+        query = query.where(_T.c.schedule_id.in_(list(among)))
     return {schedule: earliest for schedule, earliest in connection.execute(query)}
 
 

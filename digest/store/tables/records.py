@@ -19,7 +19,7 @@ class MetaRow(SQLModel, table=True):
 
 
 class TaskRow(SQLModel, table=True):
-    """How a task of the scheduler has been: ``failures`` in a row, ``failed`` ever, when it may be tried again.
+    """How a task of the scheduler has been: ``failures`` in a row, ``failed`` ever, when to try again.
 
     Tasks of the house have a row always; those of one run or one group of feeds only while they fail.
     """
