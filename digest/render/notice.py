@@ -10,15 +10,27 @@ from typing import Any
 from markupsafe import Markup
 
 from digest.errors import RenderError
-from digest.model import Council, Detail, Entry, Format, LineKind, Meeting, Page, Place, RunKind
+from digest.model import (
+    Council,
+    Detail,
+    Entry,
+    Format,
+    LineKind,
+    Meeting,
+    MeetingStatus,
+    Page,
+    Place,
+    RunKind,
+)
 from digest.render import sentences, tags
 from digest.render.page import FILLER, shell_page
 from digest.render.plain import many_lines, one_line, shortened, tidy
 from digest.render.samples import NOTICES, TAG_NAMES
 from digest.render.skeleton import Skeleton
 from digest.render.subject import MAX_SUBJECT, line_of, preheader_from
-from digest.render.views import ItemView, day_of, item_view, named
+from digest.render.views import ItemView, day_of, item_view, named, when_of
 from digest.render.words import Language, local
+from digest.summaries.markdown import harmless, rendered
 
 MAX_WORDS_BYTES = 20_000  # of an operator's own words in a notice
 
@@ -28,9 +40,10 @@ class NoticeFacts:
     """What a notice is about. Personal links are tags (``tags.values_for``); its button is the action link.
 
     ``councils`` are those concerned (confirm, welcome, supported); ``schedule`` is spoken in the reader's
-    language ("on Sundays at 7am"); ``meeting`` with its ``why`` is for ``cancelled_meeting``, first of
-    ``councils`` its own; ``title`` and ``paragraphs`` are an operator's words (``service``, or a line
-    added to another notice).
+    language ("on Sundays at 7am"), or made from ``first_at``, the first letter's instant; ``meeting`` with
+    its ``why`` is for ``cancelled_meeting``, first of ``councils`` its own, ``before`` what was announced
+    where it has moved; ``title`` and ``paragraphs`` are an operator's words (``service``, or a line added to
+    another notice), ``markdown`` those of a ``service`` notice with links and lists.
     """
 
     as_of: datetime
@@ -43,6 +56,9 @@ class NoticeFacts:
     why: str | None = None
     title: str = ""
     paragraphs: tuple[str, ...] = ()
+    first_at: datetime | None = None
+    before: Meeting | None = None
+    markdown: str = ""
 
 
 def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page:
@@ -61,8 +77,9 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
     context: Mapping[str, Any] = {
         **common,
         "councils": councils,
-        "schedule": tags.neutralise(named(facts.schedule)),
+        "schedule": tags.neutralise(named(facts.schedule or _first(facts, language))),
         "message": message,
+        **_own_words(facts, skeleton),
         "item": item,
     }
     dated = language.day(local(facts.as_of, facts.timezone).date())
@@ -74,7 +91,7 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "filler": FILLER,
         "dated": dated,
         "opening": "",
-        "why": (),
+        "why": _why(kind, language),
         "has_ai": False,
         "imprint": skeleton.imprint,
         "is_shared": False,
@@ -94,9 +111,9 @@ def _check(kind: RunKind, facts: NoticeFacts) -> None:
         raise RenderError(f"{kind} is no notice: one of {', '.join(NOTICES)}")
     if kind is RunKind.CANCELLED_MEETING and (facts.meeting is None or not facts.councils):
         raise RenderError("a notice of a cancelled meeting needs the meeting and its council")
-    if kind is RunKind.SERVICE and not (facts.title and facts.paragraphs):
+    if kind is RunKind.SERVICE and not (facts.title and (facts.paragraphs or facts.markdown.strip())):
         raise RenderError("a service notice needs a title and at least one paragraph")
-    size = sum(len(p.encode("utf-8", "replace")) for p in facts.paragraphs)
+    size = sum(len(p.encode("utf-8", "replace")) for p in (*facts.paragraphs, facts.markdown))
     if size > MAX_WORDS_BYTES:
         raise RenderError(
             f"a notice says at most {MAX_WORDS_BYTES} bytes in its own words, not {size}: put the rest on a "
@@ -107,6 +124,30 @@ def _check(kind: RunKind, facts: NoticeFacts) -> None:
         raise RenderError(f"a {kind} notice needs the councils it is about")
 
 
+def _first(facts: NoticeFacts, language: Language) -> str:
+    """When the first letter comes, on the reader's clock; "" when that is not known."""
+    if facts.first_at is None:
+        return ""
+    at = local(facts.first_at, facts.timezone)
+    return language("on %(day)s at %(time)s", day=language.day(at.date()), time=language.time(at))
+
+
+def _own_words(facts: NoticeFacts, skeleton: Skeleton) -> dict[str, Any]:
+    """An operator's Markdown through the sanitiser of the summaries, with the letter's styles."""
+    shown = rendered(facts.markdown)
+    html = tags.neutralise_html(harmless(shown.html, "<sup>{}</sup>"))
+    return {
+        "body": Markup(skeleton.dressed(html)),  # noqa: S704 - sanitised by ``rendered``
+        "body_text": tags.neutralise(harmless(shown.text, "[{}]")),
+    }
+
+
+def _why(kind: RunKind, language: Language) -> tuple[str, ...]:
+    if kind is not RunKind.CANCELLED_MEETING:
+        return ()
+    return (language("You asked to be told at once when a meeting that we announced is cancelled or moved."),)
+
+
 def _item(facts: NoticeFacts, skeleton: Skeleton, language: Language) -> ItemView | None:
     if facts.meeting is None or not facts.councils:
         return None
@@ -115,11 +156,12 @@ def _item(facts: NoticeFacts, skeleton: Skeleton, language: Language) -> ItemVie
         version=1,
         seqs=(),
         place=Place.CHANGED,
-        line_kind=LineKind.MEETING_CANCELLED,
+        line_kind=LineKind.MEETING_CHANGED if facts.before else LineKind.MEETING_CANCELLED,
         council=facts.councils[0],
         meeting=facts.meeting,
         detail=Detail.BRIEF,
         why=facts.why,
+        before=facts.before,
     )
     view = item_view(
         entry,
@@ -143,7 +185,7 @@ def _subject(kind: RunKind, facts: NoticeFacts, language: Language, councils: st
     if kind is RunKind.CANCELLED_MEETING and facts.meeting is not None:
         on = day_of(facts.meeting)
         day = f", {language.short_day(on)}" if on else ""
-        words = language("Cancelled: %(meeting)s", meeting=facts.meeting.committee)
+        words = _what_became(facts, facts.meeting, language)
         return line_of(shortened(one_line(words), MAX_SUBJECT - len(day)) + day)
     return line_of(
         {
@@ -152,8 +194,22 @@ def _subject(kind: RunKind, facts: NoticeFacts, language: Language, councils: st
             RunKind.LINK: language("Your link to your choices"),
             RunKind.ADDRESS: language("Please confirm your new address"),
             RunKind.SUPPORTED: language("Now with summaries: %(councils)s", councils=councils),
+            RunKind.MOVE: language("Please confirm a change of address"),
+            RunKind.EXPORT: language("What is stored about you"),
+            RunKind.ERASE: language("Please confirm: forget all about you"),
         }[kind]
     )
+
+
+def _what_became(facts: NoticeFacts, meeting: Meeting, language: Language) -> str:
+    name = meeting.committee
+    if meeting.status is MeetingStatus.POSTPONED:
+        return language("Postponed: %(meeting)s", meeting=name)
+    if facts.before is None or meeting.status is MeetingStatus.CANCELLED:
+        return language("Cancelled: %(meeting)s", meeting=name)
+    if when_of(facts.before, language, year=0) == when_of(meeting, language, year=0):
+        return language("Takes place: %(meeting)s", meeting=name)
+    return language("Moved: %(meeting)s", meeting=name)
 
 
 def _preheader(kind: RunKind, language: Language, subject: str, dated: str) -> str:
@@ -163,5 +219,8 @@ def _preheader(kind: RunKind, language: Language, subject: str, dated: str) -> s
         RunKind.LINK: language("It is yours alone: please do not pass it on to anybody."),
         RunKind.ADDRESS: language("One click, and the digest comes here. If it was not you, do nothing."),
         RunKind.SUPPORTED: language("Summaries of what was decided come with your next letter."),
+        RunKind.MOVE: language("One click, and we write to the new address. If it was not you, do nothing."),
+        RunKind.EXPORT: language("One click shows it. It is yours alone: please do not pass it on."),
+        RunKind.ERASE: language("One click, and it is forgotten for good. If it was not you, do nothing."),
     }.get(kind, subject)
     return preheader_from([first, language("A notice about your digest, %(day)s.", day=dated)])

@@ -26,7 +26,18 @@ PARTS = (
     "notes",
     "quiet",
 )
-NOTICES = ("confirm", "welcome", "link", "address", "supported", "cancelled_meeting", "service")
+NOTICES = (
+    "confirm",
+    "welcome",
+    "link",
+    "address",
+    "supported",
+    "cancelled_meeting",
+    "service",
+    "move",
+    "export",
+    "erase",
+)
 SHELL = "letter"
 THEME = "theme.mjml"
 _URL = "https://council.example/meetings/7"
@@ -63,11 +74,16 @@ def sample_contexts(name: str, publication: Publication, language: str) -> tuple
             "councils": "Stockport",
             "schedule": "on Sunday",
             "message": ("One.", "Two."),
+            "body": Markup("<p>Three.</p>"),
+            "body_text": "Three.",
             "item": _item(),
         }
+        bare = {"councils": "", "schedule": "", "message": (), "body": Markup(""), "body_text": ""}
+        kinds = ("changed", "postponed") if part == "cancelled_meeting" else ()
         return (
             {**common, **full},
-            {**bare_common, "councils": "", "schedule": "", "message": (), "item": None},
+            {**bare_common, **bare, "item": None},
+            *({**common, **full, "item": replace(_item(), kind=kind)} for kind in kinds),
         )
     return tuple({**(common if n == 0 else bare_common), **own} for n, own in enumerate(_part(part)))
 
