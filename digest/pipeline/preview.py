@@ -57,7 +57,7 @@ def letter_for(works: Works, *, address: str | None, wishes: str | None) -> Lett
             profile = reader.profile if reader else profile_from_json(wishes or "{}")
             start = reader.covered_seq if reader else _fresh_mark(connection, works)
             page = _page_now(connection, works, profile, from_seq=start)
-    return None if page is None else _letter(works, page, reader)
+    return None if page is None else letter_of(works, page, reader)
 
 
 def pages_of_all(works: Works) -> Iterator[tuple[str, Page]]:
@@ -106,7 +106,7 @@ def _fresh_mark(connection: Connection, works: Works) -> int:
     )
 
 
-def _letter(works: Works, page: Page, reader: Subscriber | None) -> Letter:
+def letter_of(works: Works, page: Page, reader: Subscriber | None) -> Letter:
     """Filled with the reader's own address, but with links of a subscriber that does not exist (0)."""
     now = works.desk.clock()
     address, name = (reader.address, reader.name) if reader else ("reader@example.org", "")
