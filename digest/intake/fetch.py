@@ -2,7 +2,7 @@
 
 Each name is resolved once, every answer is checked, and the connection goes to the checked address with
 the name in SNI and Host, so that a second look at DNS cannot lead elsewhere; every redirect again. Bytes
-are counted raw and unpacked while they stream: httpx's own decoding would unpack a bomb first.
+are counted raw and unpacked while they stream: a client that decodes by itself would unpack a bomb first.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from http.client import HTTPException
 from types import TracebackType
-from urllib.parse import urljoin, urlsplit
-
-import httpcore
+from urllib.parse import quote, urljoin, urlsplit
 
 from digest.errors import FetchError
+from digest.intake.connection import Connection, Origin, Response, Waits
 from digest.intake.links import host_of, site_of
-from digest.intake.network import GuardedBackend, deadline, refuse_port
+from digest.intake.network import deadline, refuse_port
 from digest.intake.robots import RobotsCache, Rules, rules_of
 from digest.intake.turns import Turns
 from digest.intake.waiting import retry_after_s
@@ -89,8 +90,11 @@ class Fetcher:
         self._turns = Turns(
             self.limits.host_pause_s,
             open_most=self.limits.connections,
-            backend=GuardedBackend(allow_private_addresses=allow_private_addresses),
+            waits=Waits(self.limits.connect_s, self.limits.read_s),
+            allow_private_addresses=allow_private_addresses,
         )
+        agent = self.user_agent.encode("ascii", "replace").decode("ascii")
+        self._head = f"User-Agent: {_one_line(agent)}\r\nAccept: {ACCEPT}\r\nAccept-Encoding: gzip\r\n"
 
     def __enter__(self) -> Fetcher:
         return self
@@ -135,33 +139,34 @@ class Fetcher:
         return RawFeed(request.url, url, answer.status, answer.headers, answer.body, self._now(), moved_to)
 
     def _ask(self, url: str, request: FeedRequest) -> _Answer:
-        refuse_port(_checked(url)[1], url, allow_private_addresses=self._allow_private)
-        with self._turns.of(group_of(url)) as pool:
-            try:
-                self._ask_robots(pool, url)
-                return self._exchange(pool, url, request)
-            except (httpcore.TimeoutException, TimeoutError) as error:
-                raise FetchError("timeout", f"{url} did not answer in time ({_brief(error)})") from error
-            except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
-                raise FetchError("http", f"{url} could not be reached: {_brief(error)}") from error
+        place = _place_of(url)
+        refuse_port(place.port, url, allow_private_addresses=self._allow_private)
+        try:
+            with self._turns.of(group_of(url), place.origin) as connection:
+                self._ask_robots(connection, url)
+                return self._exchange(connection, url, request)
+        except TimeoutError as error:
+            raise FetchError("timeout", f"{url} did not answer in time ({_brief(error)})") from error
+        except (HTTPException, OSError) as error:
+            raise FetchError("http", f"{url} could not be reached: {_brief(error)}") from error
 
-    def _ask_robots(self, pool: httpcore.ConnectionPool, url: str) -> None:
+    def _ask_robots(self, connection: Connection, url: str) -> None:
         """Raises: FetchError where the host's robots.txt (read once a day) keeps this program out."""
         if self._robots is None:
             return
         rules = self._robots.known(url)
         if rules is None:
-            rules = self._robots.remember(url, self._read_robots(pool, url))
+            rules = self._robots.remember(url, self._read_robots(connection, url))
         if not rules.allow(url):
             raise FetchError(
                 "http", f"robots.txt of {host_of(url)} keeps programs out of {url}", is_blocked=True
             )
 
-    def _read_robots(self, pool: httpcore.ConnectionPool, url: str) -> Rules:
+    def _read_robots(self, connection: Connection, url: str) -> Rules:
         """RFC 9309, 2.3.1: no file (4xx) allows all, a failing server (5xx) nothing for the time being."""
         address = urljoin(url, "/robots.txt")
         try:
-            answer = self._exchange(pool, address, FeedRequest(address))
+            answer = self._exchange(connection, address, FeedRequest(address))
         except FetchError:
             return Rules()
         if answer.status >= 500:
@@ -170,40 +175,33 @@ class Fetcher:
             return Rules()
         return rules_of(answer.body.decode("utf-8", "replace"), agent=AGENT)
 
-    def _exchange(self, pool: httpcore.ConnectionPool, url: str, request: FeedRequest) -> _Answer:
-        limits = self.limits
-        timeouts = {
-            "connect": limits.connect_s,
-            "read": limits.read_s,
-            "write": limits.read_s,
-            "pool": limits.total_s,
-        }
-        is_same_site = site_of(host_of(url)) == site_of(host_of(request.url))
-        headers = self._headers(url, request if is_same_site else None)
-        with pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as response:
-            named = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
-            target = named.get("location") if response.status in (301, 302, 303, 307, 308) else None
-            wants_body = target is None and response.status != 304
-            if wants_body:
-                encoding = named.get("content-encoding", "identity")
-                body = unpacked_body(response.iter_stream(), encoding=encoding, url=url, limits=limits)
-            else:
-                body = _drained(response)
-            return _Answer(response.status, named, body, target)
+    def _exchange(self, connection: Connection, url: str, request: FeedRequest) -> _Answer:
+        response = connection.ask(self._request(url, request))
+        try:
+            return self._answer(response, url)
+        finally:
+            connection.finish(response)
 
-    def _headers(self, url: str, request: FeedRequest | None) -> list[tuple[bytes, bytes]]:
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        headers = [
-            (b"Host", host.encode("idna" if not host.isascii() else "ascii")),
-            (b"User-Agent", self.user_agent.encode("ascii", "replace")),
-            (b"Accept", ACCEPT.encode("ascii")),
-            (b"Accept-Encoding", b"gzip"),
-        ]
-        if request is not None and request.etag:
-            headers.append((b"If-None-Match", request.etag.encode("latin-1", "replace")))
-        if request is not None and request.last_modified:
-            headers.append((b"If-Modified-Since", request.last_modified.encode("latin-1", "replace")))
-        return headers
+    def _answer(self, response: Response, url: str) -> _Answer:
+        headers = response.headers
+        target = headers.get("location") if response.status in (301, 302, 303, 307, 308) else None
+        if target is not None or response.status == 304:
+            _drain(response)
+            return _Answer(response.status, headers, b"", target)
+        encoding = headers.get("content-encoding", "identity")
+        body = unpacked_body(response.pieces(), encoding=encoding, url=url, limits=self.limits)
+        return _Answer(response.status, headers, body)
+
+    def _request(self, url: str, request: FeedRequest) -> bytes:
+        """The head of a GET. Validators go only to the site that gave them."""
+        place = _place_of(url)
+        lines = f"GET {place.target} HTTP/1.1\r\nHost: {place.authority}\r\n{self._head}"
+        is_same_site = url == request.url or site_of(place.host) == site_of(host_of(request.url))
+        if is_same_site and request.etag:
+            lines += f"If-None-Match: {_one_line(request.etag)}\r\n"
+        if is_same_site and request.last_modified:
+            lines += f"If-Modified-Since: {_one_line(request.last_modified)}\r\n"
+        return f"{lines}\r\n".encode("latin-1", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,21 +227,51 @@ def group_of(url: str) -> str:
     return f"{host}:{parts.port}" if parts.port else host
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An address taken apart. ``port``: as written, None where it is the scheme's own.
+
+    ``host`` and ``authority`` in ASCII; ``target``: path and query as they stand in the request.
+    """
+
+    origin: Origin
+    host: str
+    port: int | None
+    authority: str
+    target: str
+
+
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
+_AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))
 
 
-def _checked(url: str) -> tuple[str, int | None]:
-    """(scheme, port) of an address that may be asked."""
+@lru_cache(maxsize=4_096)
+def _place_of(url: str) -> _Place:
+    """Raises: FetchError for an address that may not be asked."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        name, port = parts.hostname, parts.port
+        host = (name or "").encode("idna" if not (name or "").isascii() else "ascii").decode("ascii")
     except ValueError as error:
         raise FetchError("http", f"{url[:200]} is no address: {error}") from error
     if parts.scheme not in ("http", "https") or not host or _ODD.search(url):
         raise FetchError("refused_address", f"{url[:200]} is no http or https address")
     if "@" in parts.netloc:
         raise FetchError("refused_address", f"{host}: an address with a name or password in it is refused")
-    return parts.scheme, port
+    query = f"?{parts.query}" if parts.query else ""
+    shown = f"[{host}]" if ":" in host else host
+    return _Place(
+        origin=Origin(parts.scheme, host, port or (443 if parts.scheme == "https" else 80)),
+        host=host,
+        port=port,
+        authority=shown if port is None else f"{shown}:{port}",
+        target=quote((parts.path or "/") + query, safe=_AS_WRITTEN),
+    )
+
+
+def _one_line(value: str) -> str:
+    """A header's value: what a server once sent must not become a header of its own."""
+    return " ".join(value.split()) if not value.isprintable() else value
 
 
 def redirected(url: str, target: str) -> str:
@@ -267,14 +295,13 @@ def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
 _DRAINED = 65_536
 
 
-def _drained(response: httpcore.Response) -> bytes:
+def _drain(response: Response) -> None:
     """Read what nobody wants, if it is little: a connection can be used again only when it is empty."""
     size = 0
-    for chunk in response.iter_stream():
-        size += len(chunk)
+    for piece in response.pieces():
+        size += len(piece)
         if size > _DRAINED:
-            break
-    return b""
+            return
 
 
 def unpacked_body(

@@ -6,12 +6,9 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from ssl import SSLContext
 from typing import Any
-
-import httpcore
 
 from digest.errors import FetchError
 
@@ -30,14 +27,15 @@ def deadline(total_s: float) -> Iterator[None]:
         _local.until = None
 
 
-def _bounded(timeout_s: float | None) -> float | None:
+def time_left(timeout_s: float) -> float:
+    """``timeout_s``, or what is left until the deadline. Raises: TimeoutError when nothing is."""
     until = getattr(_local, "until", None)
     if until is None:
         return timeout_s
     left: float = until - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("the time for the whole fetch is used up")
-    return left if timeout_s is None else min(timeout_s, left)
+        raise TimeoutError("the time for the whole fetch is used up")
+    return min(timeout_s, left)
 
 
 def is_public(address: str) -> bool:
@@ -63,67 +61,36 @@ def refuse_port(port: int | None, url: str, *, allow_private_addresses: bool) ->
         raise FetchError("refused_address", f"{url[:200]}: feeds are fetched from ports 80 and 443 only")
 
 
-class GuardedBackend(httpcore.NetworkBackend):
-    """httpcore's network with the check between resolving and connecting."""
+def connected(host: str, port: int, *, timeout_s: float, allow_private_addresses: bool) -> socket.socket:
+    """A connection to the first checked address of ``host`` that answers: the very address checked.
 
-    def __init__(self, *, allow_private_addresses: bool = False) -> None:
-        self._allow_private = allow_private_addresses
-        self._real = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """A connection to the first checked address that answers."""
-        error: Exception | None = None
-        for address in self._addresses(host, port)[:4]:
-            try:
-                stream = self._real.connect_tcp(
-                    address, port, _bounded(timeout), local_address, socket_options
-                )
-                return _BoundedStream(stream)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
-                error = failed
-        raise error or httpcore.ConnectError(f"{host} has no address")
-
-    def _addresses(self, host: str, port: int) -> list[str]:
+    Raises: FetchError (``refused_address``) where one answer of DNS is not public, OSError.
+    """
+    error: OSError | None = None
+    for family, address in _addresses(host, port, allow_private_addresses=allow_private_addresses)[:4]:
+        made = socket.socket(family, socket.SOCK_STREAM)
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} cannot be resolved ({error})") from error
-        found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-        refused = [a for a in found if not is_public(a)]
-        if refused and not self._allow_private:
-            raise FetchError(
-                "refused_address",
-                f"{host} has the address {refused[0]}, which is not public (feeds.allow_private_addresses)",
-            )
-        return found
+            made.settimeout(time_left(timeout_s))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made.connect(address)
+            return made
+        except OSError as failed:
+            made.close()
+            error = failed
+    raise error or OSError(f"{host} has no address")
 
 
-class _BoundedStream(httpcore.NetworkStream):
-    """A stream whose every wait also ends at the fetch's deadline: slow drips cannot hold a thread."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _bounded(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _bounded(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, _bounded(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+def _addresses(host: str, port: int, *, allow_private_addresses: bool) -> list[tuple[int, Any]]:
+    """Family and socket address of every answer of DNS, all of them checked."""
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"the name {host} cannot be resolved ({error})") from error
+    found = list(dict.fromkeys((int(answer[0]), answer[4]) for answer in answers))
+    refused = [str(address[0]) for _, address in found if not is_public(str(address[0]))]
+    if refused and not allow_private_addresses:
+        raise FetchError(
+            "refused_address",
+            f"{host} has the address {refused[0]}, which is not public (feeds.allow_private_addresses)",
+        )
+    return found

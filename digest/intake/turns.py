@@ -7,46 +7,45 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from ssl import SSLContext
 
-import httpcore
-import httpx
+from digest.intake.connection import Connection, Origin, Waits
 
 
 class Turns:
-    """A small connection pool per host group; at most ``open_most`` groups keep a connection open.
+    """At most one open connection per host group, and ``open_most`` of them in all."""
 
-    One pool for all would look through all of its connections at every request.
-    """
-
-    def __init__(self, pause_s: float, *, open_most: int, backend: httpcore.NetworkBackend) -> None:
+    def __init__(
+        self, pause_s: float, *, open_most: int, waits: Waits, allow_private_addresses: bool
+    ) -> None:
         self._pause_s = pause_s
         self._open_most = open_most
-        self._backend = backend
+        self._waits = waits
+        self._allow_private = allow_private_addresses
         self._lock = threading.Lock()
-        self._groups: OrderedDict[str, _Group] = OrderedDict()
+        self._groups: dict[str, _Group] = {}
+        self._open: OrderedDict[str, _Group] = OrderedDict()
 
     @contextmanager
-    def of(self, group: str) -> Iterator[httpcore.ConnectionPool]:
-        """The group's pool, when it is our turn; the pause counts from the end of the one before."""
+    def of(self, group: str, origin: Origin) -> Iterator[Connection]:
+        """The group's connection to ``origin``, when it is our turn; the pause counts from the end of the
+        one before.
+        """
         found = self._group(group)
         with found.lock:
             wait = found.free_at - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
-            if found.pool is None:
-                found.pool = self._new_pool()
             try:
-                yield found.pool
+                yield self._connection(found, origin)
             finally:
                 found.free_at = time.monotonic() + self._pause_s
-        self._close_idle()
+        self._close_idle(group, found)
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            groups, self._groups = list(self._groups.values()), OrderedDict()
+            groups, self._groups = list(self._groups.values()), {}
+            self._open.clear()
         for group in groups:
             group.close()
 
@@ -55,50 +54,42 @@ class Turns:
             found = self._groups.get(name)
             if found is None:
                 found = self._groups[name] = _Group()
-            self._groups.move_to_end(name)
             return found
 
-    def _new_pool(self) -> httpcore.ConnectionPool:
-        return httpcore.ConnectionPool(
-            ssl_context=_verified(),
-            max_connections=1,
-            max_keepalive_connections=1,
-            keepalive_expiry=60.0,
-            network_backend=self._backend,
-        )
+    def _connection(self, group: _Group, origin: Origin) -> Connection:
+        if group.connection is None or group.connection.origin != origin:
+            group.close()
+            group.connection = Connection(
+                origin, waits=self._waits, allow_private_addresses=self._allow_private
+            )
+        return group.connection
 
-    def _close_idle(self) -> None:
-        """The groups that were asked longest ago lose their connection; they keep their pause."""
-        if len(self._groups) <= self._open_most:
-            return
+    def _close_idle(self, name: str, used: _Group) -> None:
+        """Those asked longest ago lose their connection; they keep their pause."""
         with self._lock:
-            idle = list(self._groups.values())[: -self._open_most]
-        for group in idle:
-            if group.pool is not None and group.lock.acquire(blocking=False):
+            self._open[name] = used
+            self._open.move_to_end(name)
+            excess = [self._open.popitem(last=False)[1] for _ in range(len(self._open) - self._open_most)]
+        for group in excess:
+            if group.lock.acquire(blocking=False):  # who is at it comes back here when done
                 try:
                     group.close()
                 finally:
                     group.lock.release()
 
 
-@lru_cache(maxsize=1)
-def _verified() -> SSLContext:
-    """httpx's context: certifi's roots, or what SSL_CERT_FILE names. Made once, it costs 50 ms."""
-    return httpx.create_ssl_context()
-
-
 class _Group:
-    """One host group: whose turn it is, when it is free again, its pool while one is open."""
+    """One host group: whose turn it is, when it is free again, its connection while one is open."""
 
-    __slots__ = ("free_at", "lock", "pool")
+    __slots__ = ("connection", "free_at", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.free_at = 0.0
-        self.pool: httpcore.ConnectionPool | None = None
+        self.connection: Connection | None = None
 
     def close(self) -> None:
-        """Close the pool; the next turn makes a new one."""
-        if self.pool is not None:
-            self.pool.close()
-            self.pool = None
+        """Close the connection; the next turn makes a new one."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None

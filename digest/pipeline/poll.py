@@ -7,12 +7,9 @@ own state, so a poll killed anywhere is simply asked again.
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -35,6 +32,8 @@ from digest.intake.schedule import (
 )
 from digest.intake.waiting import fresh_for_s
 from digest.model import NotMeeting, ParsedFeed, RawFeed
+from digest.pipeline.arrivals import Arrivals
+from digest.pipeline.groups import group_of
 from digest.pipeline.sightings import Taken, Town, take_feed, take_in
 from digest.store import councils, feeds
 from digest.store.database import LOCK_LOG, Database
@@ -89,11 +88,6 @@ class _Answer:
     parsed: ParsedFeed | None = None
 
 
-# How many answers may wait to be stored, and how many one transaction takes: enough that a commit is
-# shared, few enough that whoever else writes the log waits for well under a second.
-_WAITING, _TOGETHER = 256, 64
-
-
 def poll(
     database: Database,
     fetcher: Fetches,
@@ -105,36 +99,34 @@ def poll(
     concurrency: int = 8,
     intervals: Intervals | None = None,
     each: Callable[[int, int], None] = lambda done, total: None,
+    group: int = 0,
+    groups: int = 1,
 ) -> PollCounts:
     """Poll the feeds that are due (or all), many hosts at a time and each host by turns.
 
+    ``group`` of ``groups``: only those hosts, so that several processes share the feeds and no two a host.
     ``each`` is called with feeds done and feeds in all. Raises: NotFoundError for an unknown council.
     """
     with database.read() as connection:
         due = feeds.feeds_due(connection, now=clock(), council=council, is_all=is_all)
+        due = tuple(feed for feed in due if group_of(fetcher, feed.url, groups=groups) == group)
         hosts = _hosts(connection, due)
-    counts, stop = PollCounts(), threading.Event()
-    answers: queue.Queue[_Answer] = queue.Queue(_WAITING)
+    counts, answers = PollCounts(), Arrivals[_Answer](len(due))
 
-    def ask_group(group: Sequence[Feed]) -> None:
-        for feed in group:
-            answer = _ask(feed, fetcher, parser, clock=clock, hosts=hosts[feed.council])
-            while not stop.is_set():
-                with suppress(queue.Full):
-                    answers.put(answer, timeout=0.2)
-                    break
-            else:
+    def ask_all(some: Sequence[Feed]) -> None:
+        for feed in some:
+            if not answers.put(_ask(feed, fetcher, parser, clock=clock, hosts=hosts[feed.council])):
                 return
 
     with ThreadPoolExecutor(max_workers=concurrency) as pool:
-        for group in _by_host(due, fetcher):
-            pool.submit(ask_group, group)
+        for some in _by_host(due, fetcher):
+            pool.submit(ask_all, some)
         try:
-            while counts.feeds < len(due):
-                _store(database, _arrived(answers), counts, now=clock(), intervals=intervals)
+            while arrived := answers.take():
+                _store(database, arrived, counts, now=clock(), intervals=intervals)
                 each(counts.feeds, len(due))
         finally:
-            stop.set()
+            answers.close()
             pool.shutdown(cancel_futures=True)
     return counts
 
@@ -145,15 +137,6 @@ def _by_host(due: Iterable[Feed], fetcher: Fetches) -> list[list[Feed]]:
     for feed in due:
         groups[fetcher.group_of(feed.url)].append(feed)
     return sorted(groups.values(), key=len, reverse=True)
-
-
-def _arrived(answers: queue.Queue[_Answer]) -> list[_Answer]:
-    """Waits for an answer and takes what has arrived with it."""
-    found = [answers.get()]
-    with suppress(queue.Empty):
-        while len(found) < _TOGETHER:
-            found.append(answers.get_nowait())
-    return found
 
 
 def _hosts(connection: Connection, due: Iterable[Feed]) -> dict[str, frozenset[str]]:
@@ -232,8 +215,9 @@ def _stored(
     done: list[tuple[_Answer, tuple[Change, ...]]] = []
     leftovers: list[tuple[int, NotMeeting]] = []
     recorded: dict[int, dict[str, Any]] = {}
-    with database.write(lock=LOCK_LOG) as connection:
-        town = Town(connection, now=now)
+    told = [answer.feed for answer in answers if answer.parsed is not None]
+    with database.write(lock=LOCK_LOG if told else None) as connection:
+        town = Town(connection, _councils_of(told), now=now)
         for answer in answers:
             feed, taken = answer.feed, Taken(())
             if answer.parsed is not None:
@@ -249,6 +233,10 @@ def _stored(
         feeds.keep_leftovers(connection, leftovers, now=now)
         feeds.record_polls(connection, recorded.items())
     return done
+
+
+def _councils_of(told: Iterable[Feed]) -> set[str]:
+    return {slug for feed in told for slug in (feed.council, *feed.committees.values())}
 
 
 def _count(counts: PollCounts, answer: _Answer, changes: Iterable[Change]) -> None:

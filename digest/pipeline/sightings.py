@@ -49,13 +49,15 @@ class Taken:
 
 
 class Town:
-    """All councils as one transaction finds them, and the lines it is to append at its end."""
+    """The councils of one transaction as it finds them, and the lines it is to append at its end.
 
-    def __init__(self, connection: Connection, *, now: datetime) -> None:
+    ``slugs``: the councils that its feeds may tell of; nobody else is looked up.
+    """
+
+    def __init__(self, connection: Connection, slugs: Iterable[str], *, now: datetime) -> None:
         self.connection = connection
         self.now = now
-        found = councils.councils_by_id(connection)
-        self.councils = {one.slug: (id_, one) for id_, one in found.items()}
+        self.councils = councils.councils_named(connection, slugs)
         self.lines: list[NewLine] = []
         self._committees: dict[int, Committees] = {}
 
@@ -76,7 +78,7 @@ def take_in(connection: Connection, council: str, parsed: ParsedFeed, *, now: da
 
     The transaction must hold ``LOCK_LOG``.
     """
-    town = Town(connection, now=now)
+    town = Town(connection, (council,), now=now)
     taken = take_feed(town, council, parsed)
     town.say()
     return taken

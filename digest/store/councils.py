@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -99,6 +100,15 @@ def council_ids(connection: Connection) -> dict[str, int]:
 def councils_by_id(connection: Connection) -> dict[int, Council]:
     """Row id to council."""
     return {row.id: _council(row) for row in connection.execute(select(_T))}
+
+
+def councils_named(connection: Connection, slugs: Iterable[str]) -> dict[str, tuple[int, Council]]:
+    """Row id and council by slug; those that do not exist are left out."""
+    wanted, found = sorted(set(slugs)), {}
+    for start in range(0, len(wanted), 500):
+        query = select(_T).where(_T.c.slug.in_(wanted[start : start + 500]))
+        found |= {row.slug: (row.id, _council(row)) for row in connection.execute(query)}
+    return found
 
 
 def waiting_counts(connection: Connection) -> dict[str, int]:

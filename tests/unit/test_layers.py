@@ -21,7 +21,7 @@ FLOORS = {
     "digest.deliver.message": 2, "digest.deliver": 2,
     "digest.intake.fetch": 3, "digest.intake.discover": 3, "digest.intake.child": 3,
     "digest.intake.network": 3, "digest.intake.turns": 3, "digest.intake.robots": 3,
-    "digest.intake.directory": 3,
+    "digest.intake.connection": 3, "digest.intake.directory": 3,
     "digest.deliver.sendgrid": 3, "digest.deliver.smtp": 3, "digest.deliver.outbox": 3,
     "digest.deliver.evidence": 3, "digest.deliver.transport": 3, "digest.deliver.sendgrid_api": 3,
     "digest.deliver.fake_sendgrid": 3,
