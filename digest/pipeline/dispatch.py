@@ -27,11 +27,12 @@ from digest.model import (
     Publication,
     Recipient,
     Refused,
-    RunKind,
     RunState,
 )
+from digest.pipeline import actions
 from digest.pipeline.plan import raise_one
-from digest.store import batches, deliveries, editions, pace, publications, runs
+from digest.store import batches, deliveries, editions, notices, pace, publications, runs
+from digest.store.address_changes import AddressChange
 from digest.store.batches import ClaimedBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.runs import Run
@@ -133,6 +134,7 @@ class _Hand:
         self._page: tuple[int, Page] | None = None
         self._held_until = desk.clock()
         self._doubts_in_a_row = 0
+        self._changes: dict[int, AddressChange] = {}
         self._good: list[tuple[ClaimedBatch, HandedOver]] = []
         self._flushed_at = desk.clock()
         self.done = Handed()
@@ -155,8 +157,9 @@ class _Hand:
                 now=now,
                 held_until=self._held_until,
                 claim_size=desk.most_at_once,
-                is_notice=run.kind is not RunKind.DIGEST,
+                notice_to=notices.STATES.get(run.kind),
             )
+            taken, self._changes = actions.with_changes(connection, run, taken)
             if moved:
                 self._replan(connection, moved)
             if per_hour is not None:
@@ -309,7 +312,14 @@ class _Hand:
             page=self._page[1],
             view_url=f"{desk.publication.base_url}/view/{view}",
             publication=desk.publication,
-            recipients=tuple(recipients_of(self._run.id, batch, desk, on=sent_at)),
+            recipients=actions.addressed(
+                recipients_of(self._run.id, batch, desk, on=sent_at),
+                self._run.kind,
+                changes=self._changes,
+                signer=desk.signer,
+                base_url=desk.publication.base_url,
+                on=sent_at.date(),
+            ),
             sent_at=sent_at,
         )
 

@@ -85,12 +85,13 @@ def claim(
     now: datetime,
     held_until: datetime,
     claim_size: int,
-    is_notice: bool = False,
+    notice_to: Sequence[str] | None = None,
 ) -> tuple[list[ClaimedBatch], list[Moved]]:
     """Take ready batches worth up to ``claim_size`` deliveries (one batch at least) for ``holder``.
 
     Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
-    wishes changed is returned as ``Moved`` for ``replan``. The transaction must be durable.
+    wishes changed is returned as ``Moved`` for ``replan``. A notice goes to whom it was planned for, while
+    they are in one of the states ``notice_to``. The transaction must be durable.
     """
     lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE OF b SKIP LOCKED"
     rows = connection.execute(
@@ -112,16 +113,17 @@ def claim(
     ).bindparams(bindparam("ids", expanding=True))
     values = {"holder": holder, "until": to_stored(held_until), "now": to_stored(now), "ids": ids}
     connection.execute(query, values)
-    return _recheck(connection, run_id, taken, is_notice=is_notice)
+    return _recheck(connection, run_id, taken, notice_to=notice_to)
 
 
 def _recheck(
-    connection: Connection, run_id: int, taken: Sequence[Any], *, is_notice: bool
+    connection: Connection, run_id: int, taken: Sequence[Any], *, notice_to: Sequence[str] | None
 ) -> tuple[list[ClaimedBatch], list[Moved]]:
     query = text(_RECIPIENTS).bindparams(bindparam("ids", expanding=True))
     good: dict[int, list[tuple[int, str, str]]] = {row.id: [] for row in taken}
     moved: list[Moved] = []
-    fine_states = ("active", "pending") if is_notice else ("active",)
+    is_notice = notice_to is not None
+    fine_states = ("active",) if notice_to is None else tuple(notice_to)
     again = {row.id for row in taken if row.is_again}
     planned = {row.id: row.profile_id for row in taken}
     # The driver's own tuples: making a million Row objects costs as much as reading them.
@@ -168,10 +170,13 @@ def _is_last(connection: Connection, run_id: int, subscriber_id: int) -> bool:
 
 
 def _end_for(state: str) -> Ended:
-    """Leaving and suppression end the letter for good; a pause gives the range back."""
+    """Leaving and suppression end the letter for good; a pause gives the range back.
+
+    A notice whose moment is over (who is to confirm has confirmed) is cancelled too.
+    """
     if state == "suppressed":
         return Ended.SUPPRESSED
-    return Ended.CANCELLED if state in ("paused", "pending") else Ended.LEFT
+    return Ended.CANCELLED if state in ("paused", "pending", "active") else Ended.LEFT
 
 
 def replan(

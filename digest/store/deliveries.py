@@ -133,7 +133,7 @@ def _write_map(
     for profile, mark, n in groups:
         edition = editions[profile, raised[profile, mark]]
         sizes[edition] = sizes.get(edition, 0) + n
-    already = _extend_batches(connection, plan, sizes)
+    already = extend_batches(connection, plan, sizes)
     connection.execute(
         text("INSERT INTO plan_map VALUES (:profile, :mark, :edition, :already)"),
         [
@@ -180,7 +180,7 @@ def _editions(connection: Connection, run_id: int) -> dict[tuple[int, int], int]
     return {(profile, from_seq): id_ for profile, from_seq, id_ in rows}
 
 
-def _extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, int]) -> dict[int, int]:
+def extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, int]) -> dict[int, int]:
     """Fill each edition's batches by so many more deliveries; returns how many each had before.
 
     Only a batch that is still waiting may grow; an edition that is being sent already starts a new one.

@@ -11,7 +11,7 @@ from digest.store.tables.columns import at, json_text, key, ref
 
 
 class NoticeRow(SQLModel, table=True):
-    """A notice that is wished for: to one person (``subscriber_id``), or to an audience (``facts`` say which).
+    """A notice that is wished for: to one person (``subscriber_id``), or to an audience (in ``facts``).
 
     It waits until a run takes it (``run_id``); ``state`` is ``waiting`` (for approval), ``approved`` or
     ``dropped``. No address and no link is stored here.
