@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from digest.render.tags import size_after
+
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """Both forms of one part, cut where the reason stands (the tails are empty where it does not).
 
-    ``size_bytes`` is the larger of the two in UTF-8, without the reason.
+    ``html_bytes`` and ``text_bytes`` are their sizes in UTF-8 without the reason, tags replaced;
+    ``size_bytes`` is the larger.
     """
 
     html: str
     html_tail: str
     text: str
     text_tail: str
+    html_bytes: int
+    text_bytes: int
     size_bytes: int
 
 
@@ -27,5 +32,6 @@ def fragment_of(html: str, text: str) -> Fragment:
     """The fragment, cut at ``GAP``."""
     html_head, _, html_tail = html.partition(GAP)
     text_head, _, text_tail = text.partition(GAP)
-    size = max(len(html.encode("utf-8")), len(text.encode("utf-8")))
-    return Fragment(html_head, html_tail, text_head, text_tail, size)
+    html_bytes, text_bytes = size_after(html), size_after(text)
+    size = max(html_bytes, text_bytes)
+    return Fragment(html_head, html_tail, text_head, text_tail, html_bytes, text_bytes, size)

@@ -23,7 +23,7 @@ from digest.model import (
     RunKind,
 )
 from digest.render import sentences, tags
-from digest.render.page import FILLER, shell_page
+from digest.render.page import FILLER, Pieces, shell_page
 from digest.render.plain import many_lines, one_line, shortened, tidy
 from digest.render.samples import NOTICES, TAG_NAMES
 from digest.render.skeleton import Skeleton
@@ -98,8 +98,8 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "support_line": skeleton.publication.support_line,
         "is_digest": kind not in _UNSETTLED,
     }
-    text = tidy(part.text.render(context))
-    return shell_page(tongue, shell, [part.html.render(context)], [text], format=facts.format)
+    said = Pieces([part.html.render(context)], [tidy(part.text.render(context))])
+    return shell_page(tongue, shell, said, format=facts.format)[0]
 
 
 # To people who have not confirmed: there is no digest yet to change or to leave.

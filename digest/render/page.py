@@ -7,7 +7,7 @@ only the reader's own reason is laid into its gap.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -50,27 +50,34 @@ def render_page(edition: Edition, skeleton: Skeleton, *, max_bytes: int = MAX_BY
     letter = _Letter(edition, skeleton, tongue, year_of(edition.as_of))
     room = max_bytes
     while True:
-        page = letter.page(letter.fitted(room))
-        excess = max(tags.size_after(page.html or ""), tags.size_after(page.text)) - max_bytes
+        page, size_bytes = letter.page(letter.fitted(room))
+        excess = size_bytes - max_bytes
         if excess <= 0 or not edition.entries or room <= 0:
             return page
         room -= excess + _STEP_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """The growing letter in both forms."""
+@dataclass(slots=True)
+class Pieces:
+    """The growing letter in both forms, and how large it is with its tags replaced."""
 
-    html: list[str]
-    text: list[str]
+    html: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    html_bytes: int = 0
+    text_bytes: int = 0
 
-    def add(self, fragment: Fragment, reason_html: str = "", reason_text: str = "") -> None:
-        if fragment.html_tail:
-            self.html.extend((fragment.html, reason_html, fragment.html_tail))
-            self.text.extend((fragment.text, reason_text, fragment.text_tail))
-        else:
+    def add(self, fragment: Fragment, reason: Fragment | None = None) -> None:
+        """Lay the fragment on, the reader's own reason in its gap."""
+        self.html_bytes += fragment.html_bytes
+        self.text_bytes += fragment.text_bytes
+        if reason is None:
             self.html.append(fragment.html)
             self.text.append(fragment.text)
+            return
+        self.html += (fragment.html, reason.html, fragment.html_tail)
+        self.text += (fragment.text, reason.text, fragment.text_tail)
+        self.html_bytes += reason.html_bytes
+        self.text_bytes += reason.text_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,8 @@ class _Letter:
             render=self.entry,
         )
 
-    def page(self, fitted: Fitted) -> Page:
-        """The whole page from fitted entries."""
+    def page(self, fitted: Fitted) -> tuple[Page, int]:
+        """The whole page from fitted entries, and how many bytes its larger part has, tags replaced."""
         dated = self._dated()
         subject = subject_of(self.edition, self.language, dated=self._day_and_month())
         preheader = preheader_of(self.edition, self.language, dated=dated, subject=subject)
@@ -116,7 +123,7 @@ class _Letter:
             "imprint": self.skeleton.imprint,
             "is_shared": True,
         }
-        return shell_page(self.tongue, context, pieces.html, pieces.text, format=self.edition.profile.format)
+        return shell_page(self.tongue, context, pieces, format=self.edition.profile.format)
 
     def entry(self, entry: Entry, detail: Detail) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
@@ -156,8 +163,8 @@ class _Letter:
         self.skeleton.fragments.keep(key, fragment, weight=len(html) + len(text))
         return fragment
 
-    def _body(self, fitted: Fitted) -> _Pieces:
-        pieces = _Pieces([], [])
+    def _body(self, fitted: Fitted) -> Pieces:
+        pieces = Pieces()
         folded = self._folds(fitted.folded)
         shown: dict[Place, list[tuple[Entry, Fragment]]] = {}
         for entry, fragment in fitted.shown:
@@ -172,18 +179,14 @@ class _Letter:
 
     def _section(
         self,
-        pieces: _Pieces,
+        pieces: Pieces,
         place: Place,
         shown: list[tuple[Entry, Fragment]],
         folded: list[Folded],
     ) -> None:
         pieces.add(self.part("section", heading=sentences.section_heading(place, self.language)))
         for entry, fragment in shown:
-            if fragment.html_tail:
-                reason = self.reason(entry.reasons)
-                pieces.add(fragment, reason.html, reason.text)
-            else:
-                pieces.add(fragment)
+            pieces.add(fragment, self.reason(entry.reasons) if fragment.html_tail else None)
         for sentence, url in self._fold_lines(folded):
             pieces.add(self.part("folded", sentence=sentence, url=url))
         if place is Place.COMING_UP:
@@ -235,7 +238,7 @@ class _Letter:
             for same in causes.values()
         ]
 
-    def _calendars(self, pieces: _Pieces, shown: list[tuple[Entry, Fragment]]) -> None:
+    def _calendars(self, pieces: Pieces, shown: list[tuple[Entry, Fragment]]) -> None:
         councils = {entry.council.slug: entry.council for entry, _ in shown}
         links = tuple(
             LinkView(
@@ -247,7 +250,7 @@ class _Letter:
         if links:
             pieces.add(self.part("calendar", links=links))
 
-    def _notes(self, pieces: _Pieces) -> None:
+    def _notes(self, pieces: Pieces) -> None:
         limited = sentences.limited_sentences(self.edition.limited, self.language)
         paused = sentences.paused_sentences(self.edition.paused, self.language)
         silent = sentences.silence_sentences(self.edition.silences, self.language, year=self.year)
@@ -265,24 +268,32 @@ class _Letter:
 
 
 def shell_page(
-    tongue: Tongue, context: Mapping[str, Any], html: list[str], text: list[str], *, format: Format
-) -> Page:
-    """The shell around the joined pieces."""
-    part = tongue.parts[SHELL]
-    whole = None
+    tongue: Tongue, context: Mapping[str, Any], pieces: Pieces, *, format: Format
+) -> tuple[Page, int]:
+    """The shell around the pieces, and how many bytes the larger part has, tags replaced.
+
+    Jinja writes the shell alone: the pieces, many times its size, are laid in afterwards.
+    """
+    part, words = tongue.parts[SHELL], tongue.language("Hello%(name)s,", name=GAP)
+    whole, html_bytes = None, 0
     if format is Format.HTML:
-        greeting = Markup(tongue.language("Hello%(name)s,", name=tags.NAME_HTML))  # noqa: S704 - our own words and tag
-        body = Markup("".join(html))  # noqa: S704 - rendered fragments, escaped by their templates
-        whole = part.html.render(context, greeting=greeting, body=body)
-    greeting_text = tongue.language("Hello%(name)s,", name=tags.NAME_TEXT)
+        greeting = Markup(words.replace(GAP, tags.NAME_HTML))  # noqa: S704 - our own words and tag
+        shell = part.html.render(context, greeting=greeting, body=GAP)
+        html_bytes = tags.size_after(shell) + pieces.html_bytes
+        whole = _laid_in(shell, "".join(pieces.html))
     # The pieces are tidy already: only the shell around them needs it.
-    plain = tidy(part.text.render(context, greeting=greeting_text, body=GAP)).replace(
-        GAP, "".join(text).strip("\n")
-    )
-    return Page(
+    shell = tidy(part.text.render(context, greeting=words.replace(GAP, tags.NAME_TEXT), body=GAP))
+    text_bytes = tags.size_after(shell) + pieces.text_bytes
+    page = Page(
         subject=str(context["subject"]),
         preheader=str(context["preheader"]),
         html=whole,
-        text=plain,
+        text=_laid_in(shell, "".join(pieces.text).strip("\n")),
         language=tongue.language.code,
     )
+    return page, max(html_bytes, text_bytes)
+
+
+def _laid_in(shell: str, body: str) -> str:
+    before, _, after = shell.partition(GAP)
+    return f"{before}{body}{after}"

@@ -275,6 +275,21 @@ def record(
     return result.rowcount == 1
 
 
+def record_handed_over(
+    connection: Connection, answers: Sequence[tuple[int, str | None]], *, holder: str, now: datetime
+) -> None:
+    """``record`` of many batches (id, provider's id) that the provider took, in one statement."""
+    at = to_stored(now)
+    connection.execute(
+        text(
+            "UPDATE batch SET state = 'handed_over', recorded_at = :now, provider_id = :provider, "
+            "why = NULL, retry_at = NULL "
+            "WHERE id = :id AND holder = :holder AND state IN ('claimed', 'uncertain')"
+        ),
+        [{"id": id_, "provider": provider, "holder": holder, "now": at} for id_, provider in answers],
+    )
+
+
 def _is_further(batch_id: int) -> bool:
     """A further attempt goes as it was (see ``doubts``)."""
     return batch_id % ATTEMPTS > 1
