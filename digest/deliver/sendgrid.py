@@ -79,7 +79,7 @@ class SendGrid:
         try:
             return self._send_good(outgoing, bad)
         except NotSentError as error:
-            return Refused(str(error), is_final=False)
+            return Refused(str(error), is_final=False, slows_all=True)
         except UnansweredError as error:
             return InDoubt(str(error), bad=bad)
         except RenderError as error:
@@ -179,9 +179,8 @@ def outcome_of(answer: Answer, bad: dict[int, str]) -> Outcome:
     if status in _PAUSING:
         return Refused(f"{_PAUSING[status]} ({_said(answer)})", is_final=False, pauses_run=True)
     if status == 429:
-        return Refused(
-            f"SendGrid asks to slow down ({_said(answer)})", is_final=False, retry_at=retry_at(answer)
-        )
+        why = f"SendGrid asks to slow down ({_said(answer)})"
+        return Refused(why, is_final=False, retry_at=retry_at(answer), slows_all=True)
     if 300 <= status < 400:
         why = f"{status}: redirected to {answer.headers.get('location', 'nowhere')}; check sendgrid.base_url"
         return Refused(why, is_final=False, pauses_run=True)

@@ -67,7 +67,7 @@ class Smtp:
         try:
             session = self._session()
         except NoSessionError as error:
-            return Refused(str(error), is_final=False, pauses_run=error.pauses_run)
+            return Refused(str(error), is_final=False, pauses_run=error.pauses_run, slows_all=True)
         progress = _Progress()
         try:
             return self._send_all(session, outgoing, progress)

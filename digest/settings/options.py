@@ -182,6 +182,10 @@ class SendGridSettings(Section):
     letters_per_hour: int | None = Field(
         default=None, ge=1, description="most letters an hour; none: no limit"
     )
+    spread: Duration = Field(
+        default=timedelta(minutes=4),
+        description="a larger run whose slot is a full hour begins up to this much later; 0s: at once",
+    )
     webhook_public_key: str = Field(default="", description="public key of the signed Event Webhook")
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(
@@ -253,6 +257,8 @@ class QueueSettings(Section):
     engine: Literal["local", "procrastinate"] = Field(
         default="local", description="procrastinate needs PostgreSQL"
     )
+    wake_s: float = Field(default=5.0, ge=0.05, description="the scheduler looks for what is due this often")
+    parts: int = Field(default=4, ge=1, le=256, description="jobs that share one large run")
 
 
 class TierSettings(Section):
@@ -323,6 +329,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` was given: no process environment, no dotenv files."""
         return (init_settings,)
+
+    @model_validator(mode="after")
+    def _can_queue(self) -> Self:
+        if self.queue.engine == "procrastinate" and self.database_url.startswith("sqlite"):
+            raise ValueError(
+                'queue.engine = "procrastinate" needs PostgreSQL: name one in database_url '
+                '(`digest db copy --to` moves everything there), or write queue.engine = "local"'
+            )
+        return self
 
     @field_validator("base_url")
     @classmethod

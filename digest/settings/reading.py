@@ -123,7 +123,8 @@ def _complaints(error: ValidationError, given: Mapping[str, str]) -> Iterator[st
         value = "" if row is None or row.is_secret else f" = {problem['input']!r}"
         default = f" (default: {row.default})" if row is not None and row.default else ""
         says = problem["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-        yield f"{given.get(name, name)}{value}: {says}{default}"
+        # Without a name: options that contradict each other, which the sentence names itself.
+        yield f"{given.get(name, name)}{value}: {says}{default}" if name else says
 
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:)([^?]+)(.*)")

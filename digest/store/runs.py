@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, text, update
 
 from digest.errors import NotFoundError
 from digest.model import Ended, RunKind, RunState
+from digest.store import troubles
 from digest.store.tables import RunRow, table_of
 from digest.store.types import ENDED_OF_CODE, from_stored, to_stored
 from digest.store.upsert import insert_if_new
@@ -182,6 +183,7 @@ def resume_run(connection: Connection, id_: int) -> bool:
         RunState.SENDING if run.composed_at else RunState.COMPOSING if run.planned_at else RunState.PLANNING
     )
     set_run(connection, id_, state=state.value, why=None)
+    troubles.forgive(connection, id_)
     return True
 
 
@@ -201,9 +203,11 @@ def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
         return False
     if run.planned_at is None or run.composed_at is None:
         return run.state is not RunState.CANCELLED
+    held_until = troubles.held_until(connection)
+    is_held = held_until is not None and held_until > now
+    ready = "" if is_held else "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))"
     query = text(
-        "SELECT 1 FROM batch WHERE run_id = :run AND (state IN ('waiting', 'claimed') "
-        "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))) LIMIT 1"
+        f"SELECT 1 FROM batch WHERE run_id = :run AND (state IN ('waiting', 'claimed') {ready}) LIMIT 1"
     )
     return connection.execute(query, {"run": id_, "now": to_stored(now)}).one_or_none() is not None
 
@@ -212,9 +216,11 @@ def next_retry(connection: Connection, id_: int) -> datetime | None:
     """When the first batch that was put off may be tried again; None when none waits, or the run may not."""
     if not may_send(connection, id_):
         return None
-    query = text("SELECT min(retry_at) FROM batch WHERE run_id = :run AND state = 'ready'")
+    query = text("SELECT min(coalesce(retry_at, 0)) FROM batch WHERE run_id = :run AND state = 'ready'")
     found = connection.execute(query, {"run": id_}).scalar()
-    return None if found is None else from_stored(found)
+    if found is None:
+        return None
+    return max(from_stored(found), troubles.held_until(connection) or from_stored(0))
 
 
 # One scan of the run's deliveries: each is counted under its own end, else its batch's state, else as empty.

@@ -258,8 +258,11 @@ def test_slow_down_says_until_when(fake: FakeSendGrid, sender: SendGrid) -> None
     fake.account.faults.queue = [
         Fault("status", 429, retry_after_s=90),
         Fault("status", 429, reset_at=int(noon.timestamp()) + 60),
+        Fault("status", 429, tells_when=False),
     ]
-    by_header, by_reset = sender.send(BATCH), sender.send(BATCH)
+    by_header, by_reset, silent = sender.send(BATCH), sender.send(BATCH), sender.send(BATCH)
+    assert isinstance(silent, Refused)
+    assert (silent.retry_at, silent.slows_all, silent.is_final) == (None, True, False)
     assert isinstance(by_header, Refused)
     assert by_header.retry_at is not None
     assert 89 <= (by_header.retry_at - noon).total_seconds() <= 91

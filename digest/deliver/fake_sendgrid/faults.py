@@ -17,7 +17,8 @@ FaultKind = Literal[
 class Fault:
     """One thing going wrong. ``accept``: a ``status`` fault that mails all the same (the cruel one).
 
-    ``delay_s``: real seconds before the answer; ``retry_after_s`` and ``reset_at``: headers of a 429.
+    ``delay_s``: real seconds before the answer; ``retry_after_s`` and ``reset_at``: headers of a 429, which
+    has none at all when ``tells_when`` is False.
     """
 
     kind: FaultKind
@@ -26,6 +27,7 @@ class Fault:
     delay_s: float = 0.0
     retry_after_s: int | None = None
     reset_at: int | None = None
+    tells_when: bool = True
 
 
 EVERY_FAULT: tuple[Fault, ...] = (

@@ -258,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             if fault.retry_after_s is not None:
                 headers["Retry-After"] = str(fault.retry_after_s)
-            self._answer(429, _TOO_MANY, headers)
+            self._answer(429, _TOO_MANY, headers if fault.tells_when else {})
         elif fault.status == 500:
             self._answer(500, {"errors": [{"message": "internal server error"}]})
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
@@ -10,6 +11,10 @@ from sqlmodel import Field, SQLModel
 from digest.model import Ended
 from digest.store.tables.columns import at, json_text, key, ref
 from digest.store.types import BigKey, EndedCode
+
+
+def _count() -> Any:
+    return Column(BigInteger, nullable=False, server_default=text("0"))
 
 
 class RunRow(SQLModel, table=True):
@@ -35,6 +40,17 @@ class RunRow(SQLModel, table=True):
     composed_at: datetime | None = Field(default=None, sa_column=at(null=True))
     completed_at: datetime | None = Field(default=None, sa_column=at(null=True))
     __table_args__ = (UniqueConstraint("kind", "key", name="run_once"),)
+
+
+class TroubleRow(SQLModel, table=True):
+    """A run's trouble with its provider; a row from the first one on."""
+
+    __tablename__ = "trouble"
+    run_id: int = Field(sa_column=ref("run.id", primary=True))
+    doubts_in_a_row: int = Field(default=0, sa_column=_count())
+    put_offs_in_a_row: int = Field(default=0, sa_column=_count())
+    refused_before: int = Field(default=0, sa_column=_count())
+    taken_before: int = Field(default=0, sa_column=_count())
 
 
 class PageRow(SQLModel, table=True):

@@ -1,0 +1,38 @@
+"""When letters leave: off the full hour, and later and later where a provider asks for it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from digest.store import runs
+from digest.store.database import Database
+from digest.store.runs import Run
+
+FIRST_WAIT = timedelta(seconds=2)
+MOST_WAIT = timedelta(minutes=5)
+
+
+def backoff(times: int, *, dice: float) -> timedelta:
+    """How long to wait after so many put-offs in a row (from 1): doubling, bounded, jittered.
+
+    ``dice`` from 0 to 1 picks a moment in the second half of the wait, so that workers do not come back
+    together.
+    """
+    whole = min(FIRST_WAIT * (1 << min(times - 1, 16)), MOST_WAIT)
+    return whole * (0.5 + dice / 2)
+
+
+def first_request_at(database: Database, run: Run, *, spread: timedelta, more_than: int) -> datetime | None:
+    """From when a run's letters may leave, some time after its slot; None when nothing need wait.
+
+    A run of more than one request whose slot is a full hour begins up to ``spread`` later, always by the
+    same time: everybody's mail begins at the full hour, and providers ask not to (contracts: sendgrid, 6).
+    """
+    if spread <= timedelta(0) or run.slot_at.minute != 0:
+        return None
+    with database.read() as connection:
+        if runs.planned_size(connection, run.id) <= more_than:
+            return None
+    share = crc32(f"{run.kind}|{run.key}".encode()) / 2**32
+    return run.slot_at + spread * (0.25 + 0.75 * share)
