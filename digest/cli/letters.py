@@ -34,11 +34,27 @@ def preview(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write (default: stdout).")
     ] = None,
+    port: Annotated[
+        int, typer.Option(help="Port of the studio on this machine; 0 takes any free one.")
+    ] = 8010,
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of summaries that the studio takes in again when they change."),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio at once.")] = True,
 ) -> None:
-    """Write the letter that somebody would get now, by the same path as a real run.
+    """Look at any letter before it leaves: in the studio, or with an option as one file.
 
+    Both make it by the same path as a real run. The studio answers to this machine only.
+
+    Example: digest preview
     Example: digest preview --subscriber ann@example.org --format html -o letter.html
     """
+    if subscriber is None and profile is None and output is None:
+        from digest.cli.studio import open_studio
+
+        open_studio(context.obj.at(at), port=port, watched=tuple(watch or ()), opens_browser=browser)
+        return
     from digest.pipeline.preview import letter_for
     from digest.render.lint import lint
 

@@ -22,12 +22,18 @@ def add_handlers(app: FastAPI, site: Site) -> None:
         return path.startswith(PROGRAMS)
 
     def page(request: Request, status: int, what: str) -> Response:
-        return site.pages.answer(request, "fault.html", status=status, what=what)
+        return site.pages.answer(request, "fault.html", status=status, what=what, why="")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         if is_program(request):
             return await http_exception_handler(request, error)
+        if error.status_code < 400:
+            return Response(status_code=error.status_code, headers=error.headers)
+        if error.status_code == 403:
+            return site.pages.answer(
+                request, "fault.html", status=403, what="forbidden", why=str(error.detail)
+            )
         what = {404: "missing", 405: "missing", 429: "often"}.get(error.status_code, "broken")
         return page(request, error.status_code, what)
 

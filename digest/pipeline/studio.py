@@ -1,0 +1,195 @@
+"""Any letter of any week, with all that the studio shows beside it: the same path as a real run.
+
+A past letter is the page that its run stored, if it stored one; else it is composed of that run's own range
+(``from_seq``, ``upto_seq``) as of its own moment. A made-up reader starts where a new subscriber would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from digest import slots
+from digest.compose.explain import Verdict, explain
+from digest.compose.profile import profile_from_json
+from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind
+from digest.pipeline import compose, plan, preview
+from digest.pipeline.dispatch import Sender, recipients_of
+from digest.pipeline.preview import Letter
+from digest.pipeline.run import Works
+from digest.render.lint import Finding, lint
+from digest.store import deliveries, editions, publications, runs, subscribers
+from digest.store.batches import ClaimedBatch
+from digest.store.deliveries import RangeOf
+from digest.store.subscribers import Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A letter that a subscriber was due: its run, when, and how it ended (None: under way)."""
+
+    run_id: int
+    slot_at: datetime
+    ended: Ended | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One letter and why it is so. ``letter`` None: nothing was to be said. ``is_stored``: a run made it."""
+
+    profile: Profile
+    letter: Letter | None
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+    as_of: datetime
+    from_seq: int
+    upto_seq: int
+    is_stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What is to be said: a range of the log, as of a moment, and the page where a run stored it."""
+
+    as_of: datetime
+    from_seq: int
+    upto_seq: int
+    page: Page | None = None
+
+
+def weeks_of(works: Works, address: str, *, most: int = 60) -> list[Week]:
+    """The digests that a subscriber was due, newest first. Raises: NotFoundError."""
+    with works.database.read() as connection:
+        reader = subscribers.subscriber_by_address(connection, address)
+        ranges = deliveries.ranges_of(connection, reader.id)[-most:]
+        return [
+            Week(one.run_id, runs.run_by_id(connection, one.run_id).slot_at, one.ended)
+            for one in reversed(ranges)
+            if one.run_id is not None
+        ]
+
+
+def letter_of_subscriber(
+    works: Works, address: str, *, run_id: int | None = None, at: datetime | None = None, max_bytes: int
+) -> Shown:
+    """What a subscriber got in a run, or would get now or at another moment.
+
+    Raises: NotFoundError for an unknown subscriber, run, or one whose run did not hold them.
+    """
+    with works.database.read() as connection:
+        reader = subscribers.subscriber_by_address(connection, address)
+        if run_id is not None:
+            span = _of_run(connection, reader, run_id)
+        else:
+            span = _of_moment(connection, works, reader, at or works.desk.clock())
+        return _shown(connection, works, reader.profile, span, reader, max_bytes=max_bytes)
+
+
+def letter_of_wishes(works: Works, wishes: str, *, at: datetime | None = None, max_bytes: int) -> Shown:
+    """What a new reader with these wishes (JSON, see ``profile_to_json``) would get.
+
+    Raises: SubscriberError for impossible wishes, NotFoundError for an unknown council.
+    """
+    profile = profile_from_json(wishes)
+    moment = at or works.desk.clock()
+    with works.database.read() as connection:
+        start = plan.start_mark(
+            connection, now=moment, timezone="Europe/London", back_days=works.rules.start_back_days
+        )
+        span = _Span(moment, start, _upto(connection, works, moment))
+        return _shown(connection, works, profile, span, None, max_bytes=max_bytes)
+
+
+def send_test(works: Works, page: Page, *, to: str, through: Sender) -> Outcome:
+    """Hand one letter to one address, marked as a test; it moves no mark and is in no run.
+
+    The caller has checked the address against the allow-list. Its links are of nobody (subscriber 0).
+    """
+    now = works.desk.clock()
+    recipient = recipients_of(0, ClaimedBatch(0, 0, 0, 1, [(0, to, "")]), works.desk, on=now)[0]
+    return through.send(
+        Outgoing(
+            run_id=0,
+            batch_id=0,
+            kind=RunKind.DIGEST,
+            page=replace(page, subject=f"[test] {page.subject}"),
+            view_url=f"{works.desk.publication.base_url}/view/preview",
+            publication=works.desk.publication,
+            recipients=(recipient,),
+            sent_at=now,
+        )
+    )
+
+
+def _of_run(connection: Connection, reader: Subscriber, run_id: int) -> _Span:
+    run = runs.run_by_id(connection, run_id)
+    found = next((one for one in deliveries.ranges_of(connection, reader.id) if one.run_id == run_id), None)
+    if found is None:
+        # Given back, or never theirs: then it is what the run would have said to them.
+        start = max(_marks_before(connection, reader, run.upto_seq), default=0)
+        return _Span(run.as_of, start, run.upto_seq)
+    page_id = deliveries.page_of(connection, reader.id, slot_at=run.slot_at)
+    page = None if page_id is None else editions.page_by_id(connection, page_id)
+    return _Span(run.as_of, found.from_seq, found.upto_seq, page)
+
+
+def _of_moment(connection: Connection, works: Works, reader: Subscriber, moment: datetime) -> _Span:
+    """Between a slot and the next one it is what the slot's run said; else all since the last letter."""
+    ranges = deliveries.ranges_of(connection, reader.id)
+    slot_at = slots.latest_slot(reader.schedule, moment)
+    for one in ranges:
+        if one.run_id is not None and runs.run_by_id(connection, one.run_id).slot_at == slot_at:
+            return _of_run(connection, reader, one.run_id)
+    upto = _upto(connection, works, moment)
+    if reader.covered_seq <= upto:
+        return _Span(moment, reader.covered_seq, upto)
+    return _Span(moment, max(_marks_before(connection, reader, upto), default=0), upto)
+
+
+def _marks_before(connection: Connection, reader: Subscriber, seq: int) -> list[int]:
+    """Where the reader's letters up to a line of the log ended, and where the first began."""
+    ranges: list[RangeOf] = deliveries.ranges_of(connection, reader.id)
+    marks = [one.upto_seq for one in ranges if one.upto_seq <= seq]
+    return marks or [one.from_seq for one in ranges[:1] if one.from_seq <= seq]
+
+
+def _upto(connection: Connection, works: Works, moment: datetime) -> int:
+    if moment >= works.desk.clock():
+        return publications.last_seq(connection)
+    return publications.last_seq_before(connection, moment)
+
+
+def _shown(
+    connection: Connection,
+    works: Works,
+    profile: Profile,
+    span: _Span,
+    reader: Subscriber | None,
+    *,
+    max_bytes: int,
+) -> Shown:
+    limits, page = works.limits, span.page
+    if page is None:
+        edition = compose.compose_one(
+            connection,
+            profile,
+            from_seq=span.from_seq,
+            upto_seq=span.upto_seq,
+            as_of=span.as_of,
+            limits=limits,
+        )
+        page = None if edition.is_empty else works.printer(edition)
+    facts = compose.facts_of(connection, upto_seq=span.upto_seq, as_of=span.as_of, limits=limits)
+    lines = publications.lines_between(connection, from_seq=span.from_seq, upto_seq=span.upto_seq)
+    return Shown(
+        profile=profile,
+        letter=None if page is None else preview.letter_of(works, page, reader),
+        findings=() if page is None else lint(page, max_bytes=max_bytes),
+        verdicts=explain(profile, lines, replace(facts, from_seq=span.from_seq)),
+        as_of=span.as_of,
+        from_seq=span.from_seq,
+        upto_seq=span.upto_seq,
+        is_stored=span.page is not None,
+    )
