@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from digest.web.limits import Limits
 from digest.web.pages import Pages, load_pages
 from digest.web.seal import Seal
+from digest.web.undo import Undo
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
@@ -47,6 +48,13 @@ class Site:
         _ = self.hall.signer  # says what is wrong with the keys
         old = (key.get_secret_value() for key in settings.old_secret_keys)
         return Seal(settings.secret_key.get_secret_value(), tuple(old))
+
+    @cached_property
+    def undo(self) -> Undo:
+        """What a change replaced, signed into the page that offers to take it back."""
+        settings = self.hall.settings
+        old = (key.get_secret_value() for key in settings.old_secret_keys)
+        return Undo(settings.secret_key.get_secret_value(), tuple(old))
 
     @cached_property
     def limits(self) -> Limits:
