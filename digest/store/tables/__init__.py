@@ -13,6 +13,7 @@ from digest.store.tables.councils import (
     MeetingAliasRow,
     MeetingRow,
 )
+from digest.store.tables.keys import ApiKeyRow
 from digest.store.tables.ledger import (
     ATTEMPTS,
     BATCHES_PER_EDITION,
@@ -42,6 +43,7 @@ __all__ = [
     "ATTEMPTS",
     "BATCHES_PER_EDITION",
     "AddressChangeRow",
+    "ApiKeyRow",
     "AuditRow",
     "BatchRow",
     "CommitteeNameRow",
