@@ -49,13 +49,14 @@ def _register() -> None:
         operators,
         providers,
         runs,
+        scheduler,
         setup,
         subscribers,
         summaries,
         suppressions,
     )
 
-    daily = (setup, councils, feeds, summaries, subscribers, runs, letters)
+    daily = (setup, councils, feeds, summaries, subscribers, runs, letters, scheduler)
     for module in (*daily, events, suppressions, lint, operators, databases, providers):
         module.register(app)
 

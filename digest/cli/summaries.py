@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
-from digest.errors import DigestError, NotFoundError, SummaryError, UsageError
+from digest.errors import DigestError, NotFoundError, StoreError, SummaryError, UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -85,6 +85,9 @@ def import_files(hall: Any, files: list[Path]) -> dict[str, Any]:
             )
         except SummaryError as error:
             result["refused"].append({"path": str(path), "line": error.line, "why": error.why})
+        except StoreError:
+            # Not the file's fault: nothing after it would fare better.
+            raise
         except (DigestError, OSError) as error:
             result["refused"].append({"path": str(path), "line": 1, "why": str(error)})
         else:

@@ -7,7 +7,10 @@ from typing import Any
 
 from digest import slots
 from digest.pipeline.run import Works
-from digest.store import councils, events, feeds, profiles, publications, runs, subscribers, summaries
+from digest.store import councils, events, feeds, profiles, publications, runs, subscribers, summaries, tasks
+
+PARKED_FROM = 5
+"""A task of the scheduler that failed so often in a row is parked: tried once an hour until it goes well."""
 
 
 def status_of(works: Works) -> dict[str, Any]:
@@ -24,6 +27,8 @@ def status_of(works: Works) -> dict[str, Any]:
         states = subscribers.state_counts(connection)
         log_lines = publications.last_seq(connection)
         closed = events.account_closed(connection)
+        known = tasks.all_tasks(connection)
+        seen = tasks.heartbeats(connection)
         silent = feeds.silences(connection, before=now - works.limits.silent_after)
     return {
         "now": now,
@@ -39,6 +44,9 @@ def status_of(works: Works) -> dict[str, Any]:
         "unfinished_runs": [run.id for run in unfinished],
         "paused_runs": [f"{run.id}: {run.why}" for run in unfinished if run.state == "paused"],
         "account_closed": closed.why if closed else None,
+        "scheduler_seen_at": seen.get("scheduler"),
+        "failing_tasks": [f"{t.name}: {t.why}" for t in known.values() if 0 < t.failures < PARKED_FROM],
+        "parked_tasks": [f"{t.name}: {t.why}" for t in known.values() if t.failures >= PARKED_FROM],
         "next_slot": _next_slot((schedules[id_] for id_ in active), now),
     }
 
