@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -173,12 +174,14 @@ def _progress() -> Iterator[Progress]:
     rate = TextColumn("{task.fields[rate]:,.0f} a second")
     left = TimeRemainingColumn(elapsed_when_finished=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, left)
-    with Bars(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as bars:
+    # Drawn by us, not by a thread of its own: a run makes copies of this process to share its work.
+    console, is_quiet = Console(stderr=True), not sys.stderr.isatty()
+    with Bars(*columns, console=console, transient=True, auto_refresh=False, disable=is_quiet) as bars:
         tasks: dict[tuple[str, int], Any] = {}
+        drawn_at = 0.0
 
         def tell(what: str, run_id: int, n: int) -> None:
+            nonlocal drawn_at
             if (what, run_id) not in tasks:
                 total = sum(
                     bars.tasks[task].completed
@@ -190,6 +193,9 @@ def _progress() -> Iterator[Progress]:
             task = tasks[what, run_id]
             bars.update(task, advance=n)
             bars.update(task, rate=bars.tasks[task].speed or 0)
+            if (now := time.monotonic()) - drawn_at > 0.1:
+                drawn_at = now
+                bars.refresh()
 
         yield Progress(tell)
 

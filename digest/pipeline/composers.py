@@ -1,0 +1,103 @@
+"""Editions composed by several processes of this machine: rendering keeps a processor busy, not a thread.
+
+Each process takes every so-manieth edition and stores it by compare-and-set, as two runs side by side do.
+Whoever dies leaves its editions to the others' last round, so nothing is done twice and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from digest.pipeline.compose import Limits, Printer, compose
+from digest.store import editions
+from digest.store.database import Database
+from digest.store.runs import Run
+
+# Fewer editions than this are composed sooner than a process has begun.
+LEAST_EACH = 500
+
+
+def compose_together(
+    database: Database,
+    run: Run,
+    *,
+    printer: Printer,
+    limits: Limits,
+    now: datetime,
+    each: Callable[[int], None] = lambda n: None,
+    processes: int = 1,
+    least_each: int = LEAST_EACH,
+    may_fork: Callable[[], bool] | None = None,
+) -> bool:
+    """``compose`` of a run by up to so many processes; the pages are the same with any number of them."""
+    with database.read() as connection:
+        waiting = editions.count_to_compose(connection, run.id)
+    parts = min(processes, waiting // least_each) if (may_fork or is_forkable)() else 1
+
+    def part_of(own: Database, part: int, parts: int, each: Callable[[int], None]) -> bool:
+        return compose(own, run, printer=printer, limits=limits, now=now, each=each, part=part, parts=parts)
+
+    if parts < 2:
+        return part_of(database, 0, 1, each)
+    helpers = [_Helper(database.url, part_of, part, parts) for part in range(1, parts)]
+    done = _Count(each)
+    try:
+        part_of(database, 0, parts, done)
+        for helper in helpers:
+            helper.process.join()
+    finally:
+        for helper in helpers:
+            helper.process.kill()
+            helper.process.join()
+    is_whole = part_of(database, 0, 1, done)
+    each(max(waiting - done.n, 0))
+    return is_whole
+
+
+def is_forkable() -> bool:
+    """Whether a copy of this process is sound: another thread might hold a lock that nobody would free."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+class _Count:
+    """Passes progress on and adds it up."""
+
+    def __init__(self, each: Callable[[int], None]) -> None:
+        self._each = each
+        self.n = 0
+
+    def __call__(self, n: int) -> None:
+        self.n += n
+        self._each(n)
+
+
+class _Helper:
+    """A copy of this process, with the compiled templates, that composes one part and ends."""
+
+    def __init__(
+        self,
+        url: str,
+        part_of: Callable[[Database, int, int, Callable[[int], None]], bool],
+        part: int,
+        parts: int,
+    ) -> None:
+        context = multiprocessing.get_context("fork")
+        self.process = context.Process(target=_help, args=(url, part_of, part, parts), daemon=True)
+        self.process.start()
+
+
+def _help(
+    url: str, part_of: Callable[[Database, int, int, Callable[[int], None]], bool], part: int, parts: int
+) -> None:
+    # An interrupt at the keyboard goes to all processes: the parent decides for its helpers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The parent's connections are not ours to use: SQLite and PostgreSQL both forbid it after a fork.
+    own = Database(url)
+    part_of(own, part, parts, lambda n: None)
+    own.close()

@@ -1,0 +1,114 @@
+"""Several processes compose one run: the same pages, whoever made them and whoever died."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from digest.compose.profile import profile_of
+from digest.model import Edition, Page
+from digest.pipeline import plan
+from digest.pipeline.compose import Printer
+from digest.pipeline.composers import compose_together
+from digest.store import editions
+from digest.store.database import Database
+from digest.store.runs import Run
+from digest.testing import plain_page
+from tests.integration.ledger_town import LIMITS, RULES, SUNDAY, Town
+
+READERS = 24
+
+
+@pytest.fixture
+def town(database: Database) -> Iterator[Town]:
+    """A town on each database, whose ledger must be sound at the end of every story."""
+    found = Town(database)
+    yield found
+    assert found.broken() == []
+
+
+def planned(town: Town) -> Run:
+    """A run of as many editions as readers, planned and not composed."""
+    town.publish(1)
+    for n in range(READERS):
+        town.subscribe(wishes=profile_of(councils=["aber"], keywords=[f"word{n}"]))
+    town.now = SUNDAY
+    run = plan.open_due_runs(town.database, now=town.now, rules=RULES)[0]
+    assert plan.plan(town.database, run, rules=RULES, now=town.now)
+    return run
+
+
+def told(town: Town, run: Run, printer: Printer, *, processes: int = 3) -> int:
+    """Compose the run whole; how many editions the caller heard of."""
+    heard: list[int] = []
+    assert compose_together(
+        town.database,
+        run,
+        printer=printer,
+        limits=LIMITS,
+        now=town.now,
+        each=heard.append,
+        processes=processes,
+        least_each=1,
+        may_fork=lambda: True,
+    )
+    return sum(heard)
+
+
+def signed_page(edition: Edition) -> Page:
+    """A page that says whose it is and which process made it."""
+    page = plain_page(edition)
+    return replace(page, text=f"{edition.profile.keywords[0]}, process {os.getpid()}")
+
+
+def texts(town: Town) -> list[str]:
+    """The text of every edition's page."""
+    ids = [id_ for (id_,) in town.rows("SELECT page_id FROM edition WHERE page_id IS NOT NULL ORDER BY id")]
+    with town.database.read() as connection:
+        found = editions.pages_by_id(connection, ids)
+    return [found[id_].text for id_ in ids]
+
+
+def test_three_processes_share_the_editions_of_a_run(town: Town) -> None:
+    run = planned(town)
+    assert told(town, run, signed_page) == READERS
+    made = texts(town)
+    assert len(made) == READERS
+    assert len({text.partition(",")[2] for text in made}) == 3
+
+
+def test_who_composes_does_not_change_what_is_said(town: Town) -> None:
+    run = planned(town)
+    expected = [f"word{n}" for n in range(READERS)]
+    told(town, run, signed_page)
+    assert [text.partition(",")[0] for text in texts(town)] == expected
+
+
+def test_what_a_killed_process_leaves_is_composed_by_the_others(town: Town) -> None:
+    parent = os.getpid()
+
+    def deadly(edition: Edition) -> Page:
+        if os.getpid() != parent:
+            os._exit(9)
+        return signed_page(edition)
+
+    run = planned(town)
+    assert told(town, run, deadly) == READERS
+    assert {text.partition(",")[2] for text in texts(town)} == {f" process {parent}"}
+
+
+def test_few_editions_are_composed_without_help(town: Town) -> None:
+    run = planned(town)
+    assert compose_together(
+        town.database,
+        run,
+        printer=signed_page,
+        limits=LIMITS,
+        now=town.now,
+        processes=3,
+        may_fork=lambda: True,
+    )
+    assert {text.partition(",")[2] for text in texts(town)} == {f" process {os.getpid()}"}
