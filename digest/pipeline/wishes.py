@@ -38,7 +38,7 @@ class Change:
 def leave_all(database: Database, id_: int, *, reason: str, now: datetime) -> None:
     """No letter to this reader any more, in as few statements as can be: one click must never wait."""
     with database.write(durable=True) as connection:
-        subscribers.end(connection, id_, state=SubscriberState.LEFT, reason=reason, now=now)
+        wishes.leave_at_once(connection, id_, reason=reason, now=now)
 
 
 def leave(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 
 from digest.model import SubscriberState
 from digest.store.profiles import profiles_by_id
@@ -19,6 +19,7 @@ from digest.store.tables import (
     SubscriptionRow,
     table_of,
 )
+from digest.store.types import to_stored
 
 _T = table_of(SubscriberRow)
 _S = table_of(SubscriptionRow)
@@ -76,6 +77,24 @@ def restore(connection: Connection, before: Standing, *, source: str, now: datet
 def set_at_once(connection: Connection, id_: int, wished: bool) -> None:
     """Whether a notice comes when a meeting of their last letter is cancelled or moved."""
     connection.execute(update(_T).where(_T.c.id == id_).values(at_once=int(wished)))
+
+
+# One click must never wait: as text they cost a third of the time that building them would take.
+_LEAVE = text(
+    "UPDATE subscriber SET state = 'left', ended_at = :now, ended_reason = :why, due_from_at = NULL, "
+    "paused_until = NULL WHERE id = :id AND state NOT IN ('left', 'suppressed', 'erased')"
+)
+_CLOSE = text(
+    "UPDATE subscription SET ended_at = :now, ended_reason = :why "
+    "WHERE subscriber_id = :id AND ended_at IS NULL"
+)
+
+
+def leave_at_once(connection: Connection, id_: int, *, reason: str, now: datetime) -> None:
+    """What `subscribers.end` does for somebody who leaves, in as little time as can be. Twice is harmless."""
+    values = {"id": id_, "now": to_stored(now), "why": reason}
+    if connection.execute(_LEAVE, values).rowcount:
+        connection.execute(_CLOSE, values)
 
 
 @dataclass(frozen=True, slots=True)
