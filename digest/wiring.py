@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from digest.errors import SettingsError, TemplateError
 from digest.links import Signer
-from digest.model import Edition, Page, Publication, Tier
+from digest.model import Edition, Page, Publication, RunKind, Tier
 from digest.resources import resource_dir
 from digest.settings import Settings
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from digest.pipeline.dispatch import Desk, Sender
     from digest.pipeline.plan import Rules
     from digest.pipeline.run import Works
+    from digest.render.notice import NoticeFacts
     from digest.render.skeleton import Skeleton
     from digest.store.database import Database
 
@@ -90,6 +91,12 @@ class Hall:
         from digest.render.page import render_page
 
         return render_page(edition, self.skeleton, max_bytes=self.max_bytes)
+
+    def notice_printer(self, kind: RunKind, facts: NoticeFacts) -> Page:
+        """A notice as a page."""
+        from digest.render.notice import render_notice
+
+        return render_notice(kind, facts, self.skeleton)
 
     @property
     def max_bytes(self) -> int:
@@ -194,6 +201,7 @@ class Hall:
     @cached_property
     def works(self) -> Works:
         """All that `digest run` needs."""
+        from digest.pipeline.audiences import Notices
         from digest.pipeline.run import Works
         from digest.pipeline.safety import Growth
 
@@ -207,6 +215,7 @@ class Hall:
             pause=time.sleep,
             growth=Growth(of.max_growth, of.growth_from),
             records=self.records,
+            notices=Notices(self.notice_printer, self.settings.suppression_key.get_secret_value()),
         )
 
     @cached_property

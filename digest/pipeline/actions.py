@@ -25,11 +25,16 @@ PURPOSES: Mapping[RunKind, Purpose] = {
     RunKind.EXPORT: Purpose.EXPORT,
     RunKind.ERASE: Purpose.ERASE,
 }
-"""Kind -> what its button's token is for; the page's path is the purpose's word (``/confirm/<token>``).
+"""Kind -> what its button's token is for; the path is ``/confirm/<token>``, or ``/agree/<word>/<token>``.
 
-The buttons of the others lead to the preferences. The subject is the subscriber; for ``move`` and
+The buttons of the other kinds lead to the preferences. The subject is the subscriber; for ``move`` and
 ``address`` it is the change of address.
 """
+PATHS: Mapping[RunKind, str] = {
+    kind: purpose.word if kind is RunKind.CONFIRM else f"agree/{purpose.word}"
+    for kind, purpose in PURPOSES.items()
+}
+"""Kind -> the path of its page below ``base_url``, before the token."""
 _OF_CHANGES = (RunKind.MOVE, RunKind.ADDRESS)
 _NOBODY = 0  # no subscriber has this id: its links lead to a page that says so
 
@@ -71,7 +76,7 @@ def addressed(
     subjects = [changes[r.subscriber_id].id if of_change else r.subscriber_id for r in recipients]
     tokens = signer.tokens(purpose, subjects, on=on)
     found = tuple(
-        r._replace(action_url=f"{base_url}/{purpose.word}/{token}")
+        r._replace(action_url=f"{base_url}/{PATHS[kind]}/{token}")
         for r, token in zip(recipients, tokens, strict=True)
     )
     if kind is not RunKind.ADDRESS:

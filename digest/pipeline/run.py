@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from digest.model import RunState
-from digest.pipeline import compose, dispatch, events, pauses, plan, safety
+from digest.model import RunKind, RunState
+from digest.pipeline import announced, audiences, compose, dispatch, events, pauses, plan, safety
+from digest.pipeline.audiences import Notices
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
@@ -35,6 +36,7 @@ class Works:
     pause: Callable[[float], None]
     growth: Growth | None = None
     records: Records | None = None
+    notices: Notices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     clock = works.desk.clock
     pauses.end_due(works.database, now=clock())
     plan.close_stale(works.database, now=clock(), rules=works.rules)
+    open_notices(works)
     plan.open_due_runs(works.database, now=clock(), rules=works.rules)
     with works.database.read() as connection:
         todo = runs.unfinished_runs(connection)
@@ -84,6 +87,26 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     return [report(works.database, run.id) for run in todo]
 
 
+def open_notices(works: Works) -> None:
+    """Make runs of the notices that may go now. Twice is harmless."""
+    if works.notices is None:
+        return
+    now, key = works.desk.clock(), works.notices.suppression_key
+    announced.open_due(works.database, window=works.rules.send_between, now=now)
+    announced.withdraw_late(works.database, now=now)
+    audiences.open_waiting(works.database, suppression_key=key, now=now)
+
+
+def run_notices(works: Works, *, progress: Progress | None = None) -> list[RunReport]:
+    """Hand over every notice that may go now, and no digest; returns each run touched. Twice is harmless."""
+    open_notices(works)
+    with works.database.read() as connection:
+        todo = [run for run in runs.unfinished_runs(connection) if run.kind is not RunKind.DIGEST]
+    for run in todo:
+        _advance(works, run, progress or Progress(), Settler(works.records))
+    return [report(works.database, run.id) for run in todo]
+
+
 def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     """One round over a run; True when nobody here can do more for it now."""
     database, clock = works.database, works.desk.clock
@@ -94,7 +117,11 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     if current.state is RunState.PAUSED:
         settler.settle(database, run.id, now=clock())
         return True
-    if current.state is not RunState.CANCELLED:
+    if current.kind is not RunKind.DIGEST:
+        _plan_notice(works, current, told)
+        if events.stop_if_closed(database, run.id):
+            return True
+    elif current.state is not RunState.CANCELLED:
         plan.plan(database, current, rules=works.rules, now=clock(), each=_tell(told, "planned", run))
         compose.compose(
             database,
@@ -114,6 +141,19 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     with database.read() as connection:
         current = runs.run_by_id(connection, run.id)
         return current.completed_at is not None or not runs.has_work(connection, run.id, now=clock())
+
+
+def _plan_notice(works: Works, run: Run, told: Progress) -> None:
+    if works.notices is None or run.state is RunState.CANCELLED:
+        return
+    audiences.plan(
+        works.database,
+        run,
+        printer=works.notices.printer,
+        batch_size=works.rules.batch_size,
+        now=works.desk.clock(),
+        each=_tell(told, "planned", run),
+    )
 
 
 def _comes_back(works: Works, run: Run, *, within: timedelta) -> bool:

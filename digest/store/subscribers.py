@@ -37,6 +37,7 @@ class Subscriber:
     created_at: datetime
     ended_at: datetime | None
     ended_reason: str | None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,17 @@ def set_schedule(connection: Connection, id_: int, schedule: Schedule, *, now: d
     connection.execute(
         update(_T).where(_T.c.id == id_, _T.c.schedule_id != new).values(schedule_id=new, due_from_at=now)
     )
+
+
+def set_address(connection: Connection, id_: int, address: str) -> None:
+    """Send letters to another address from now on. The caller has looked that nobody else has it."""
+    values = {"address": address, "address_key": address_key(address)}
+    connection.execute(update(_T).where(_T.c.id == id_).values(**values))
+
+
+def set_at_once(connection: Connection, id_: int, *, is_wished: bool) -> None:
+    """Whether to hear at once when a meeting that a letter announced is cancelled or moved."""
+    connection.execute(update(_T).where(_T.c.id == id_).values(at_once=int(is_wished)))
 
 
 def set_name(connection: Connection, id_: int, name: str) -> None:
@@ -332,4 +344,5 @@ def _subscriber(row: Row[Any], profiles: dict[int, Profile], schedules: dict[int
         created_at=row.created_at,
         ended_at=row.ended_at,
         ended_reason=row.ended_reason,
+        at_once=bool(row.at_once),
     )
