@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_qp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from email.header import Header
 from email.utils import format_datetime, formataddr
@@ -17,7 +17,7 @@ from itertools import groupby
 
 import idna
 
-from digest.model import Outgoing, Page, Publication, Recipient, RunKind
+from digest.model import Outgoing, Page, Publication, Readers, Recipient, RunKind
 from digest.render.tags import ALL_TAGS, fill, values_for
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
@@ -25,6 +25,8 @@ MAX_ADDRESS_BYTES = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 _MAX_LOCAL_BYTES = 64  # RFC 5321 4.5.3.1.1
 # What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
+_HALF = re.compile(r"\A@|\n@|@\n|@\Z")  # nothing before or after an @, in a list one below the other
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PERSONAL = frozenset({RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.ADDRESS})
 
@@ -76,6 +78,21 @@ def address_fault(address: str) -> str | None:
     except (idna.IDNAError, UnicodeEncodeError):
         return "the address has characters that cannot stand in mail"
     return None
+
+
+def unusable(recipients: Sequence[Recipient]) -> dict[int, str]:
+    """Subscriber id -> why no letter can go to their address, for those who have such a one.
+
+    Nearly all addresses are of letters, digits and a few signs: where all are, they are checked in one go.
+    """
+    readers = Readers.of(recipients)
+    text = "\n".join(readers.addresses)
+    signs = text.encode("utf-8", "replace").translate(None, _PLAIN)
+    is_plain = signs == b"\n".join([b"@"] * len(readers)) and not _HALF.search(text)
+    if is_plain and max(map(len, readers.addresses), default=0) <= _MAX_LOCAL_BYTES:
+        return {}
+    pairs = zip(readers.ids, readers.addresses, strict=True)
+    return {id_: why for id_, address in pairs if (why := address_fault(address))}
 
 
 def ascii_domain(domain: str) -> str:

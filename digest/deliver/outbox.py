@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from digest.deliver.message import address_fault, letter_bytes
+from digest.deliver.message import letter_bytes, unusable
 from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Recipient, Refused
 
 _FORGOTTEN_AFTER_S = 3600.0  # a temporary file this old was left by a process that died
@@ -36,7 +36,7 @@ class Outbox:
 
         A full disk or a directory that cannot be written is `Refused` and pauses the run.
         """
-        bad = {r.subscriber_id: why for r in outgoing.recipients if (why := address_fault(r.address))}
+        bad = unusable(outgoing.recipients)
         good = [r for r in outgoing.recipients if r.subscriber_id not in bad]
         folder = self.directory / str(outgoing.run_id)
         waiting = [(_temporary(folder, r), folder / f"{r.delivery}.eml") for r in good]

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
-from digest.deliver.message import address_fault
+from digest.deliver.message import unusable
 from digest.deliver.sendgrid_body import request_body
 from digest.deliver.transport import Answer, NotSentError, Transport, UnansweredError
 from digest.errors import RenderError, SettingsError
@@ -75,7 +75,7 @@ class SendGrid:
 
     def send(self, outgoing: Outgoing) -> Outcome:
         """Hand the batch over; ``bad`` names the readers whose address the provider will not take."""
-        bad = {r.subscriber_id: why for r in outgoing.recipients if (why := address_fault(r.address))}
+        bad = unusable(outgoing.recipients)
         try:
             return self._send_good(outgoing, bad)
         except NotSentError as error:
@@ -91,8 +91,10 @@ class SendGrid:
 
     def _send_good(self, outgoing: Outgoing, bad: dict[int, str]) -> Outcome:
         """Send to all who are not known to be bad; a complaint about persons adds to those, and again."""
+        good = outgoing.recipients
         for round_number in range(3):
-            good = [r for r in outgoing.recipients if r.subscriber_id not in bad]
+            if bad:
+                good = [r for r in good if r.subscriber_id not in bad]
             if not good:
                 return HandedOver(bad=bad)
             answer = self._post(outgoing, good)

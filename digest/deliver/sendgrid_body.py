@@ -12,7 +12,7 @@ from functools import lru_cache
 import orjson
 
 from digest.deliver.message import ONE_CLICK, envelope_address, one_line, shared_headers, values_of
-from digest.model import Outgoing, Page, Recipient
+from digest.model import Outgoing, Page, Readers, Recipient
 from digest.render.tags import (
     ACTION,
     MAX_VALUE_BYTES,
@@ -49,7 +49,7 @@ def request_body(outgoing: Outgoing, recipients: Sequence[Recipient], *, is_tria
     """
     page = _viewable(outgoing, recipients[0])
     shared = orjson.dumps(_shared(outgoing, page, is_trial=is_trial))
-    people = ",".join(_people(outgoing, recipients, page)).encode()
+    people = ",".join(_people(outgoing, Readers.of(recipients), page)).encode()
     return b'%b,"personalizations":[%b]}' % (shared[:-1], people)
 
 
@@ -79,21 +79,20 @@ def _viewable(outgoing: Outgoing, anyone: Recipient) -> Page:
     return fill(outgoing.page, keep | {VIEW: values_of(outgoing, anyone)[VIEW]})
 
 
-def _people(outgoing: Outgoing, recipients: Sequence[Recipient], page: Page) -> list[str]:
+def _people(outgoing: Outgoing, readers: Readers, page: Page) -> list[str]:
     """One personalization a reader, as JSON text: written by hand, since this is the work of a large run.
 
     Every value was checked to hold no character that JSON would read, but for names, which are encoded.
     """
     tags = [tag for tag in tags_in(page) if tag in _PERSONAL]
-    unsubscribe = _links(outgoing, recipients, [r.unsubscribe_url for r in recipients])
-    columns = {UNSUBSCRIBE: unsubscribe}
+    columns = {UNSUBSCRIBE: _links(outgoing, readers, readers.unsubscribe_urls)}
     if PREFERENCES in tags:
-        columns[PREFERENCES] = _links(outgoing, recipients, [r.preferences_url for r in recipients])
+        columns[PREFERENCES] = _links(outgoing, readers, readers.preferences_urls)
     if ACTION in tags:
-        actions = [r.action_url or r.preferences_url for r in recipients]
-        columns[ACTION] = _links(outgoing, recipients, actions)
+        actions = [a or p for a, p in zip(readers.action_urls, readers.preferences_urls, strict=True)]
+        columns[ACTION] = _links(outgoing, readers, actions)
     if NAME_HTML in tags or NAME_TEXT in tags:
-        names = [_name(r.name) for r in recipients]
+        names = [_name(name) for name in readers.names]
         columns[NAME_HTML], columns[NAME_TEXT] = [n[0] for n in names], [n[1] for n in names]
     substitutions = ",".join(f'"{tag}":"%s"' for tag in tags)
     form = (
@@ -101,20 +100,21 @@ def _people(outgoing: Outgoing, recipients: Sequence[Recipient], page: Page) -> 
         f'"List-Unsubscribe-Post":"{ONE_CLICK}"}},"substitutions":{{{substitutions}}},'
         f'"custom_args":{{"{DELIVERY_ARG}":"%s"}}}}'
     )
-    addresses = [r.address if r.address.isascii() else envelope_address(r.address) for r in recipients]
-    deliveries = [r.delivery for r in recipients]
-    if not "".join(deliveries).isalnum():
+    addresses = readers.addresses
+    if not "".join(addresses).isascii():
+        addresses = [envelope_address(address) for address in addresses]
+    if not "".join(readers.deliveries).isalnum():
         raise ValueError("a delivery id is letters and digits")
-    rows = zip(addresses, unsubscribe, *(columns[tag] for tag in tags), deliveries, strict=True)
-    return [form % row for row in rows]
+    own = (columns[tag] for tag in tags)
+    return [form % row for row in zip(addresses, columns[UNSUBSCRIBE], *own, readers.deliveries, strict=True)]
 
 
-def _links(outgoing: Outgoing, recipients: Sequence[Recipient], urls: list[str]) -> list[str]:
+def _links(outgoing: Outgoing, readers: Readers, urls: Sequence[str]) -> Sequence[str]:
     """The links, all checked in one go; only where something is wrong is each looked at, to name it."""
     strange = "".join(urls).encode("utf-8", "replace").translate(None, _PLAIN)
     if strange or max(map(len, urls)) > MAX_VALUE_BYTES or not all(url.startswith("http") for url in urls):
-        for recipient in recipients:
-            values_of(outgoing, recipient)
+        for reader in readers:
+            values_of(outgoing, reader)
         raise ValueError("a link holds characters that are not allowed in one")
     return urls
 

@@ -12,6 +12,7 @@ from digest.model.handover import (
     InDoubt,
     Outcome,
     Outgoing,
+    Readers,
     Recipient,
     Refused,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "Profile",
     "Publication",
     "RawFeed",
+    "Readers",
     "Reason",
     "Recipient",
     "Refused",

@@ -64,14 +64,14 @@ def addressed(
     signer: Signer,
     base_url: str,
     on: date,
-) -> tuple[Recipient, ...]:
+) -> Sequence[Recipient]:
     """The recipients of a notice with the links of its buttons.
 
     A new address that has not agreed gets no link to the account: whoever reads there may be a stranger.
     """
     purpose = PURPOSES.get(kind)
     if purpose is None:
-        return tuple(recipients)
+        return recipients
     of_change = kind in _OF_CHANGES
     subjects = [changes[r.subscriber_id].id if of_change else r.subscriber_id for r in recipients]
     tokens = signer.tokens(purpose, subjects, on=on)

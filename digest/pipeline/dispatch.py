@@ -25,7 +25,7 @@ from digest.model import (
     Outgoing,
     Page,
     Publication,
-    Recipient,
+    Readers,
     Refused,
     RunState,
 )
@@ -324,17 +324,22 @@ class _Hand:
         )
 
 
-def recipients_of(run_id: int, batch: ClaimedBatch, desk: Desk, *, on: datetime) -> list[Recipient]:
+def recipients_of(run_id: int, batch: ClaimedBatch, desk: Desk, *, on: datetime) -> Readers:
     """The batch's readers with their own links, made in bulk."""
-    ids = [id_ for id_, _, _ in batch.recipients]
-    leave = desk.signer.tokens(Purpose.UNSUBSCRIBE, ids, on=on.date())
-    change = desk.signer.tokens(Purpose.PREFERENCES, ids, on=on.date())
-    opaque = links.delivery_ids(run_id, ids)
+    if not batch.recipients:
+        return Readers.of(())
+    ids, addresses, names = zip(*batch.recipients, strict=True)
+    purposes = (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES)
+    leave, change = desk.signer.token_columns(purposes, ids, on=on.date())
     base = desk.publication.base_url
-    return [
-        Recipient(id_, delivery, address, name, f"{base}/unsubscribe/{u}", f"{base}/preferences/{p}")
-        for (id_, address, name), delivery, u, p in zip(batch.recipients, opaque, leave, change, strict=True)
-    ]
+    return Readers(
+        ids,
+        links.delivery_ids(run_id, ids),
+        addresses,
+        names,
+        [f"{base}/unsubscribe/{token}" for token in leave],
+        [f"{base}/preferences/{token}" for token in change],
+    )
 
 
 def free_dead_claims(database: Database, run_id: int, desk: Desk) -> int:

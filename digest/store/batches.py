@@ -70,11 +70,16 @@ WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
 ORDER BY b.id LIMIT :most {lock}
 """
 # Of the delivery only what its batch index holds: a million rows are not looked up for nothing.
-_RECIPIENTS = """
-SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id
+_OF_BATCH = """
 FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
-WHERE d.batch_id IN :ids AND d.ended IS NULL ORDER BY d.batch_id, d.subscriber_id
+WHERE d.batch_id = :batch AND d.ended IS NULL {which} ORDER BY d.subscriber_id
 """
+_UNCHANGED = text(
+    "SELECT s.id, s.address, s.name "
+    + _OF_BATCH.format(which="AND s.state IN :states AND (:is_same = 0 OR s.profile_id = :profile)")
+).bindparams(bindparam("states", expanding=True))
+_ANYBODY = text("SELECT s.id, s.address, s.name, s.state, s.profile_id " + _OF_BATCH.format(which=""))
+_HOW_MANY = text("SELECT count(*) FROM delivery WHERE batch_id = :batch AND ended IS NULL")
 
 
 def claim(
@@ -119,40 +124,48 @@ def claim(
 def _recheck(
     connection: Connection, run_id: int, taken: Sequence[Any], *, notice_to: Sequence[str] | None
 ) -> tuple[list[ClaimedBatch], list[Moved]]:
-    query = text(_RECIPIENTS).bindparams(bindparam("ids", expanding=True))
-    good: dict[int, list[tuple[int, str, str]]] = {row.id: [] for row in taken}
+    claimed: list[ClaimedBatch] = []
+    moved: list[Moved] = []
+    states = ("active",) if notice_to is None else tuple(notice_to)
+    same = int(notice_to is None)
+    for row in taken:
+        values = {"batch": row.id, "profile": row.profile_id, "is_same": same, "states": states}
+        expected = connection.execute(_HOW_MANY, {"batch": row.id}).scalar_one()
+        # The driver's own tuples: making a million Row objects costs as much as reading them.
+        cursor: Any = connection.execute(_UNCHANGED, values).cursor
+        good = cursor.fetchall()
+        if len(good) != expected:
+            good, others = _look_at_each(connection, run_id, row, notice_to=notice_to)
+            moved += others
+        claimed.append(
+            ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good, bool(row.is_again))
+        )
+    return claimed, moved
+
+
+def _look_at_each(
+    connection: Connection, run_id: int, batch: Any, *, notice_to: Sequence[str] | None
+) -> tuple[list[tuple[int, str, str]], list[Moved]]:
+    """A batch in which somebody has changed since planning: who gets it still, and who has other wishes."""
+    good: list[tuple[int, str, str]] = []
     moved: list[Moved] = []
     is_notice = notice_to is not None
     fine_states = ("active",) if notice_to is None else tuple(notice_to)
-    again = {row.id for row in taken if row.is_again}
-    planned = {row.id: row.profile_id for row in taken}
-    # The driver's own tuples: making a million Row objects costs as much as reading them.
-    cursor: Any = connection.execute(query, {"ids": list(good)}).cursor
-    rows = cursor.fetchall()
-    further = {row.id for row in taken if row.attempt > 1}
 
-    def can_wait(batch: int, id_: int, state: str) -> bool:
+    def can_wait(id_: int, state: str) -> bool:
         # A further attempt has not arrived before: who has paused gets it with the next letter, where that
         # still covers its range.
-        return state == "paused" and batch in further and _is_last(connection, run_id, id_)
+        return state == "paused" and batch.attempt > 1 and _is_last(connection, run_id, id_)
 
-    odd = []
-    for batch, id_, address, name, state, profile in rows:
-        is_fine = state in fine_states and (is_notice or profile == planned[batch])
-        if is_fine or (batch in again and state in ("active", "paused") and not can_wait(batch, id_, state)):
-            good[batch].append((id_, address, name))
-        else:
-            odd.append((id_, state, profile))
-    for id_, state, profile in odd:
-        if state in fine_states:
+    for id_, address, name, state, profile in connection.execute(_ANYBODY, {"batch": batch.id}).all():
+        is_fine = state in fine_states and (is_notice or profile == batch.profile_id)
+        if is_fine or (batch.is_again and state in ("active", "paused") and not can_wait(id_, state)):
+            good.append((id_, address, name))
+        elif state in fine_states:
             moved.append(Moved(id_, profile, _from_seq(connection, run_id, id_)))
         else:
             end_delivery(connection, run_id, id_, ended=_end_for(state))
-    batches = [
-        ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good[row.id], bool(row.is_again))
-        for row in taken
-    ]
-    return batches, moved
+    return good, moved
 
 
 def _from_seq(connection: Connection, run_id: int, subscriber_id: int) -> int:
