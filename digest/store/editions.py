@@ -62,12 +62,6 @@ def editions_to_compose(
 
 
 def count_to_compose(connection: Connection, run_id: int) -> int:
-    """How many editions of a run wait for their words."""
-    query = select(func.count()).where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0)
-    return connection.execute(query).scalar_one()
-
-
-def count_to_compose(connection: Connection, run_id: int) -> int:
     """How many editions of a run are without content."""
     query = select(func.count()).where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0)
     return int(connection.execute(query).scalar_one())
