@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from digest.web import councils, meetings
+from digest.web import councils, meetings, search
 from digest.web.site import Site
 
 # The order is that of matching: a council's feed and calendar before the lists of its meetings.
-PARTS = (meetings.router_of, councils.router_of)
+PARTS = (meetings.router_of, councils.router_of, search.router_of)
 
 
 def router_of(site: Site) -> APIRouter:
