@@ -61,12 +61,6 @@ def editions_to_compose(
     return tuple(ToCompose(*row) for row in connection.execute(query))
 
 
-def count_to_compose(connection: Connection, run_id: int) -> int:
-    """How many editions of a run are without content."""
-    query = select(func.count()).where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0)
-    return int(connection.execute(query).scalar_one())
-
-
 @dataclass(frozen=True, slots=True)
 class Composed:
     """What an edition says; ``page`` None: nothing to say."""
@@ -159,10 +153,14 @@ def pages_by_id(connection: Connection, page_ids: Sequence[int]) -> dict[int, Pa
 
 
 def _packed(page: Page) -> tuple[str, bytes]:
-    """Fingerprint and compressed bytes: one line of JSON with all but the HTML, which follows as it is."""
+    """Fingerprint and compressed bytes: one line of JSON with all but the HTML, which follows as it is.
+
+    The fingerprint is of the compressed bytes, a tenth to read; another version of zstandard may give equal
+    pages other ones, and then they are stored twice.
+    """
     head = orjson.dumps([page.subject, page.preheader, page.text, page.language, page.html is not None])
-    plain = head + b"\n" + (page.html or "").encode()
-    return sha256(plain).hexdigest(), zstandard.compress(plain, _LEVEL)
+    body = zstandard.compress(head + b"\n" + (page.html or "").encode(), _LEVEL)
+    return sha256(body).hexdigest(), body
 
 
 def _unpacked(body: bytes) -> Page:
