@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import orjson
 import zstandard
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from digest.errors import NotFoundError
 from digest.model import Page
