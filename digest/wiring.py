@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from digest.pipeline.dispatch import Desk, Sender
     from digest.pipeline.plan import Rules
     from digest.pipeline.run import Works
+    from digest.pipeline.taking import Roster
     from digest.render.notice import NoticeFacts
     from digest.render.skeleton import Skeleton
     from digest.store.database import Database
@@ -123,6 +124,16 @@ class Hall:
             tier: TierLimits(one.max_detail, one.max_councils, one.max_words)
             for tier, one in ((Tier.RESIDENT, of.resident), (Tier.PROFESSIONAL, of.professional))
         }
+
+    @property
+    def roster(self) -> Roster:
+        """What taking people in works with. Raises: SettingsError without a suppression_key."""
+        from digest.pipeline.roster_rows import Defaults
+        from digest.pipeline.taking import Roster
+
+        of = self.settings
+        defaults = Defaults(of.schedule.schedule_value(), of.digest.detail, self.tiers)
+        return Roster(self.database, self.suppression_key, defaults, of.digest.start_back_days)
 
     @cached_property
     def rules(self) -> Rules:
