@@ -33,12 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def roster_of(hall: Hall) -> Roster:
     """What taking people in works with. Raises: SettingsError without a suppression_key."""
-    from digest.pipeline.roster import Roster
-    from digest.pipeline.roster_rows import Defaults
-
-    settings = hall.settings
-    defaults = Defaults(settings.schedule.schedule_value(), settings.digest.detail, hall.tiers)
-    return Roster(hall.database, hall.suppression_key, defaults, settings.digest.start_back_days)
+    return hall.roster
 
 
 @subscriber.command("add")

@@ -72,9 +72,17 @@ def weeks_of(works: Works, address: str, *, most: int = 60) -> list[Week]:
 
 
 def letter_of_subscriber(
-    works: Works, address: str, *, run_id: int | None = None, at: datetime | None = None, max_bytes: int
+    works: Works,
+    address: str,
+    *,
+    run_id: int | None = None,
+    at: datetime | None = None,
+    is_anew: bool = False,
+    max_bytes: int,
 ) -> Shown:
     """What a subscriber got in a run, or would get now or at another moment.
+
+    ``is_anew``: composed again from the same range with today's templates, though a run stored its page.
 
     Raises: NotFoundError for an unknown subscriber, run, or one whose run did not hold them.
     """
@@ -84,6 +92,8 @@ def letter_of_subscriber(
             span = _of_run(connection, reader, run_id)
         else:
             span = _of_moment(connection, works, reader, at or works.desk.clock())
+        if is_anew:
+            span = replace(span, page=None)
         return _shown(connection, works, reader.profile, span, reader, max_bytes=max_bytes)
 
 

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digest.web.desk import changes, signing, studio, today
+from digest.web.desk import (
+    changes,
+    councils,
+    feeds,
+    letters,
+    people,
+    records,
+    runs,
+    signing,
+    studio,
+    summaries,
+    today,
+)
 from digest.web.desk.access import Access
 from digest.web.desk.router import Desk
 from digest.web.site import Site
 
-PLACES = (today.add_routes, studio.add_routes)
+PLACES = (today, runs, letters, summaries, councils, feeds, people, records, studio)
 
 
 def desk_of(site: Site, access: Access, *, watched: tuple[Path, ...] = ()) -> Desk:
     """The desk for those whom ``access`` lets in; ``watched`` folders of samples show at once."""
     desk = Desk(site, access)
-    for add_routes in PLACES:
-        add_routes(desk)
+    for place in PLACES:
+        place.add_routes(desk)
     changes.add_routes(desk, watched=watched)
     if not access.is_local:
         desk.router.include_router(signing.router_of(site))

@@ -177,7 +177,12 @@ def _look(desk: Desk, live: LiveTemplates, asked: Asked) -> Look:
         else:
             run_id = _run_of(asked.week)
             shown = studio.letter_of_subscriber(
-                works, asked.who.strip(), run_id=run_id, at=at, max_bytes=hall.max_bytes
+                works,
+                asked.who.strip(),
+                run_id=run_id,
+                at=at,
+                is_anew=run_id is None or bool(asked.templates),
+                max_bytes=hall.max_bytes,
             )
     except DigestError as error:
         return Look(asked, None, why=str(error))

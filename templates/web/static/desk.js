@@ -15,3 +15,10 @@ for (const form of document.querySelectorAll("form[data-shows-at-once]")) {
     if (event.target.closest("select:not([multiple]), input[type=datetime-local]")) form.requestSubmit();
   });
 }
+
+// What cannot be taken back is asked once more.
+for (const form of document.querySelectorAll("form[data-sure]")) {
+  form.addEventListener("submit", (event) => {
+    if (!confirm(form.dataset.sure)) event.preventDefault();
+  });
+}

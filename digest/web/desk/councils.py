@@ -1,0 +1,78 @@
+"""Councils by demand: who waits, how far each is served, who lets its summaries into letters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from digest.model import Approval, Support
+from digest.store import audit, councils, feeds
+from digest.store import desk as queries
+from digest.web.desk.router import Desk, who_of
+
+RECENT = timedelta(days=30)
+
+
+def add_routes(desk: Desk) -> None:
+    """``/operator/councils`` and below."""
+    hall = desk.site.hall
+
+    @desk.get("/councils")
+    def list_(request: Request, support: str = "") -> Response:
+        """Every council, the most wanted first."""
+        with hall.database.read() as connection:
+            known = {one.slug: one for one in councils.all_councils(connection)}
+            demand = queries.demand(connection, since=hall.clock() - RECENT)
+            silent = feeds.silences(connection, before=hall.clock() - hall.limits.silent_after)
+        found = [(known[one.slug], one) for one in demand if one.slug in known]
+        found = [(council, one) for council, one in found if not support or council.support == support]
+        return desk.page(request, "councils.html", found=found, silent=silent, support=support)
+
+    @desk.get("/councils/{slug}")
+    def show(request: Request, slug: str) -> Response:
+        """One council: how it is served, its feeds, what was done to it."""
+        with hall.database.read() as connection:
+            council = councils.council_by_slug(connection, slug)
+            counts = councils.council_counts(connection, slug)
+            its_feeds = feeds.all_feeds(connection, council=slug)
+            notes = queries.audit_lines(connection, subject=f"council:{slug}", most=20)
+        return desk.page(
+            request,
+            "council.html",
+            council=council,
+            counts=counts,
+            feeds=its_feeds,
+            notes=notes,
+            supports=list(Support),
+            approvals=list(Approval),
+        )
+
+    @desk.post("/councils/{slug}")
+    def change(
+        request: Request,
+        slug: str,
+        support: Annotated[Support, Form()],
+        approval: Annotated[Approval, Form()],
+    ) -> Response:
+        """Another support level, or another way of approval."""
+        with hall.database.write() as connection:
+            before = councils.council_by_slug(connection, slug)
+            if (before.support, before.approval) == (support, approval):
+                return desk.back(f"/councils/{slug}", "Nothing was changed.")
+            councils.set_council(connection, slug, {"support": support, "approval": approval})
+            audit.note(
+                connection,
+                "council changed",
+                subject=f"council:{slug}",
+                actor=who_of(request).name,
+                now=hall.clock(),
+                facts={
+                    "before": {"support": before.support.value, "approval": before.approval.value},
+                    "after": {"support": support.value, "approval": approval.value},
+                },
+            )
+        return desk.back(f"/councils/{slug}", f"{before.name} is served {support.value}, {approval.value}.")
