@@ -47,6 +47,7 @@ def _register() -> None:
         letters,
         lint,
         operators,
+        postcodes,
         providers,
         runs,
         scheduler,
@@ -56,7 +57,7 @@ def _register() -> None:
         suppressions,
     )
 
-    daily = (setup, councils, feeds, summaries, subscribers, runs, letters, scheduler)
+    daily = (setup, councils, postcodes, feeds, summaries, subscribers, runs, letters, scheduler)
     for module in (*daily, events, suppressions, lint, operators, databases, providers):
         module.register(app)
 

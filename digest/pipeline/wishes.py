@@ -93,7 +93,7 @@ def change(database: Database, id_: int, wished: Change, *, source: str, now: da
         if wished.schedule != found.schedule:
             subscribers.set_schedule(connection, id_, wished.schedule, now=now)
         if before is not None and wished.at_once != before.at_once:
-            wishes.set_at_once(connection, id_, wished.at_once)
+            subscribers.set_at_once(connection, id_, is_wished=wished.at_once)
         _pause_or_resume(connection, found, wished, now=now)
         return before if wishes.standing_of(connection, id_) != before else None
 

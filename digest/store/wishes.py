@@ -74,11 +74,6 @@ def restore(connection: Connection, before: Standing, *, source: str, now: datet
     return True
 
 
-def set_at_once(connection: Connection, id_: int, wished: bool) -> None:
-    """Whether a notice comes when a meeting of their last letter is cancelled or moved."""
-    connection.execute(update(_T).where(_T.c.id == id_).values(at_once=int(wished)))
-
-
 # One click must never wait: as text they cost a third of the time that building them would take.
 _LEAVE = text(
     "UPDATE subscriber SET state = 'left', ended_at = :now, ended_reason = :why, due_from_at = NULL, "

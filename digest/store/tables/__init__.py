@@ -28,6 +28,7 @@ from digest.store.tables.ledger import (
 )
 from digest.store.tables.notices import AddressChangeRow, NoticeRow
 from digest.store.tables.operators import OperatorRow, OperatorSessionRow
+from digest.store.tables.postcodes import PostcodeRow
 from digest.store.tables.readers import (
     ConsentRow,
     ProfileCouncilRow,
@@ -63,6 +64,7 @@ __all__ = [
     "OperatorRow",
     "OperatorSessionRow",
     "PageRow",
+    "PostcodeRow",
     "ProfileCouncilRow",
     "ProfileRow",
     "PublicationRow",

@@ -722,4 +722,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
         sa.UniqueConstraint("fingerprint"),
     )
+    op.create_table(
+        "postcode",
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column(
+            "council_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["council_id"],
+            ["council.id"],
+        ),
+        sa.PrimaryKeyConstraint("code", "council_id"),
+    )
     searching.keep_words(op.get_bind())
