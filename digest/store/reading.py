@@ -254,6 +254,37 @@ def told_of(connection: Connection, ids: Sequence[int]) -> tuple[Told, ...]:
     return tuple(Told(meetings[id_], texts.get(id_, ())) for id_ in ids if id_ in meetings)
 
 
+def meetings_of(
+    connection: Connection, councils: Iterable[str], *, first: date, limit: int
+) -> tuple[Told, ...]:
+    """Meetings of several councils from that day on, in order of their days."""
+    known = council_ids(connection)
+    wanted = [known[slug] for slug in councils if slug in known]
+    query = select(_M.c.id).where(_M.c.council_id.in_(wanted), _M.c.starts_on >= first)
+    query = query.order_by(_M.c.starts_on, _M.c.id).limit(limit)
+    return told_of(connection, list(connection.scalars(query)))
+
+
+def newest_told(
+    connection: Connection, council: str, committee: int | None, *, limit: int
+) -> tuple[Told, ...]:
+    """Meetings of a council whose summaries were published last; withdrawn ones have no text."""
+    newest = func.max(_V.c.created_at)
+    query = (
+        select(_M.c.id)
+        .join(_S, _S.c.meeting_id == _M.c.id)
+        .join(_V, _V.c.summary_id == _S.c.id)
+        .join(_COUNCIL, _COUNCIL.c.id == _M.c.council_id)
+        .where(_COUNCIL.c.slug == council, _V.c.effective_seq.is_not(None))
+        .group_by(_M.c.id)
+        .order_by(newest.desc(), _M.c.id.desc())
+        .limit(limit)
+    )
+    if committee is not None:
+        query = query.where(_M.c.committee_id == committee)
+    return told_of(connection, list(connection.scalars(query)))
+
+
 # --- one meeting ------------------------------------------------------------------------------------------
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from fastapi import APIRouter
-from fastapi import Path as PathPart
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,8 +14,8 @@ from digest.store import reading
 from digest.web.shown import card_of, here_and_now, papers_of, text_of, title_of
 from digest.web.site import Site
 
-MOST = 2**53
-"""The largest id that is looked for; no database here counts so far."""
+LONGEST = 18
+"""Digits of an id that is looked for: what a database can count."""
 
 
 def router_of(site: Site) -> APIRouter:
@@ -26,12 +23,10 @@ def router_of(site: Site) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/meetings/{meeting}")
-    def meeting(request: Request, meeting: Annotated[str, PathPart()], text: str = "") -> Response:
+    def meeting(request: Request, meeting: str, text: str = "") -> Response:
         """Everything public about one meeting."""
-        if not (meeting.isascii() and meeting.isdigit() and int(meeting[:18]) <= MOST):
-            raise HTTPException(404)
         with site.hall.database.read() as connection:
-            whole = reading.whole_meeting(connection, int(meeting[:18]))
+            whole = reading.whole_meeting(connection, id_of(meeting))
         found, language = whole.told.meeting, site.pages.languages[site.pages.language_of(request)]
         today = here_and_now(site.now(), whole.council.timezone)
         summary = text_of(whole, language, asked=text or None, year=today.year)
@@ -60,3 +55,10 @@ def router_of(site: Site) -> APIRouter:
         )
 
     return router
+
+
+def id_of(text: str) -> int:
+    """The id in an address. Raises: HTTPException 404 for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST):
+        raise HTTPException(404)
+    return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -20,6 +21,8 @@ from digest.web.site import Site
 
 LINES = 15
 FIRST_MEETINGS = 5
+_NOT_WORDS = re.compile(r"^\s*(?:-+\s*$|- |\[\d+\] )", re.MULTILINE)
+"""What a plain text has under its headings and before its list items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def router_of(site: Site) -> APIRouter:
             is_asked=bool(question),
             is_first=mark is None,
             told=results(told),
-            called=results(called),
+            called=[one for one in results(called) if one.card.id not in {t.meeting.id for t in told.told}],
             more_told=mark_text(told.more),
             more_called=mark_text(called.more),
         )
@@ -88,7 +91,7 @@ def router_of(site: Site) -> APIRouter:
 def _found(told: Told, question: Question, language: Language, names: dict[str, str], year: int) -> Found:
     card, summary = card_of(told, language, year=year), text_in(told.summaries, language.code)
     words, phrases = question.words, question.phrases
-    text = summary.full_text if summary else ""
+    text = _NOT_WORDS.sub(" ", summary.full_text) if summary else ""
     slug = told.meeting.council
     return Found(
         card,
