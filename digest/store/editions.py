@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import orjson
 import zstandard
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from digest.errors import NotFoundError
 from digest.model import Page
@@ -59,6 +59,12 @@ def editions_to_compose(
     if parts > 1:
         query = query.where(_E.c.id % parts == part)
     return tuple(ToCompose(*row) for row in connection.execute(query))
+
+
+def count_to_compose(connection: Connection, run_id: int) -> int:
+    """How many editions of a run wait for their words."""
+    query = select(func.count()).where(_E.c.run_id == run_id, _E.c.composed_at.is_(None), _E.c.is_stale == 0)
+    return int(connection.execute(query).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
