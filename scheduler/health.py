@@ -18,6 +18,7 @@ from scheduler.jobs import StopAskedError
 FIRST_WAIT = timedelta(seconds=10)
 PARKED_WAIT = timedelta(hours=1)
 """A parked task is tried again this often: what it waited for may have been mended."""
+STALLS_PARKED_FROM = 20
 _MOST_DOUBLINGS = 5
 _ADDRESS = re.compile(r"[^\s\[<\"'(]+@[^\s\]>\"')]+")
 _LOG = structlog.get_logger()
@@ -73,6 +74,17 @@ class Health:
                 tasks.note_ok(connection, name, now=self._clock(), is_kept=name in self._kept)
         except DigestError as error:
             _LOG.warning("success not noted", task=name, why=said(error))
+
+    def note_stalled(self, name: str) -> None:
+        """Its worker died or froze. That may be the machine's fault: only after many is the task put off."""
+        now = self._clock()
+        with self._database.write() as connection:
+            known = tasks.all_tasks(connection).get(name)
+            failures = 1 + (known.failures if known else 0)
+            next_try_at = now + PARKED_WAIT if failures >= STALLS_PARKED_FROM else now
+            why = f"its worker died or froze, {failures} times in a row"
+            tasks.note_failed(connection, name, why=why, now=now, next_try_at=next_try_at)
+        _LOG.warning("job stalled", task=name, failures=failures)
 
     def note_failure(self, name: str, why: str) -> None:
         """Count a failure and put the task off: 10 s, twice as long each time, an hour once it is parked."""

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from digest.pipeline import compose, dispatch, events, pauses, plan, safety
+from digest.pipeline import compose, dispatch, events, notices, pauses, plan, safety, suppress
 from digest.pipeline.poll import poll
+from digest.pipeline.run import Works, run_notices
 from digest.pipeline.settle import Settler
 from digest.store import batches, runs
 from digest.store.runs import Run
@@ -59,10 +60,16 @@ def dispatch_run(bench: Bench, run_id: int, part: int = 0) -> None:
         return
     if growth is not None and safety.pause_if_grown(hall.database, run, growth):
         return
-    until = time.monotonic() + SLICE_S
-    desk = replace(hall.desk, should_stop=lambda: bench.should_stop() or time.monotonic() > until)
-    dispatch.dispatch(hall.database, run, desk)
+    dispatch.dispatch(hall.database, run, _for_a_while(bench).desk)
     _close(bench, run)
+
+
+def _for_a_while(bench: Bench) -> Works:
+    """What a run needs, with a desk that stops when asked to, or when others should have a turn."""
+    until = time.monotonic() + SLICE_S
+    works = bench.hall.works
+    desk = replace(works.desk, should_stop=lambda: bench.should_stop() or time.monotonic() > until)
+    return replace(works, desk=desk)
 
 
 def settle_run(bench: Bench, run_id: int) -> None:
@@ -82,6 +89,23 @@ def _close(bench: Bench, run: Run) -> None:
     is_over = not {"waiting", "ready", "claimed"} & set(standing)
     if current.completed_at is None and (is_over or current.state == "cancelled"):
         dispatch.complete(bench.hall.database, run, now=bench.hall.clock())
+
+
+def send_notices(bench: Bench) -> None:
+    """Make runs of the notices that may go now, and hand them over."""
+    run_notices(_for_a_while(bench))
+
+
+def forget_unconfirmed(bench: Bench) -> None:
+    """Delete addresses that nobody confirmed in time."""
+    notices.forget_unconfirmed(bench.hall.works)
+
+
+def read_suppressions(bench: Bench) -> None:
+    """Take over whom the provider will not mail; nothing to do where nobody can be asked."""
+    hall = bench.hall
+    if hall.records is not None:
+        suppress.sync(hall.database, hall.records, suppression_key=hall.suppression_key, now=hall.clock())
 
 
 def poll_group(bench: Bench, group: int = 0, groups: int = 1) -> None:
@@ -124,10 +148,13 @@ JOBS: dict[str, Callable[..., None]] = {
     "compose": compose_run,
     "dispatch": dispatch_run,
     "settle": settle_run,
+    "notices": send_notices,
     "poll": poll_group,
     "inbox": take_inbox,
     "events": apply_events,
     "pauses": end_pauses,
+    "suppressions": read_suppressions,
+    "unconfirmed": forget_unconfirmed,
 }
 
 

@@ -84,12 +84,12 @@ def letters(bench: Bench) -> list[Step]:
     plan.close_stale(hall.database, now=now, rules=hall.rules)
     confirm_first_live_run(bench)
     plan.open_due_runs(hall.database, now=now, rules=hall.rules)
-    return steps_of_runs(bench, notices=False)
+    return steps_of_runs(bench)
 
 
 def notices(bench: Bench) -> list[Step]:
-    """Whatever each unfinished run of notices needs next."""
-    return steps_of_runs(bench, notices=True)
+    """One step for all notices: they are few, and must not wait for one another's look."""
+    return [Step("notices")]
 
 
 def feed_groups(bench: Bench) -> list[Step]:
@@ -105,6 +105,8 @@ def feed_groups(bench: Bench) -> list[Step]:
 HOUSE_EVERY = {
     "events": timedelta(minutes=1),
     "pauses": timedelta(minutes=5),
+    "suppressions": timedelta(hours=1),
+    "unconfirmed": timedelta(hours=6),
 }
 """Tasks of the house, and how long after its last success each comes again."""
 
@@ -134,11 +136,11 @@ LOOKS: dict[str, Callable[[Bench], list[Step]]] = {
 # --- runs -----------------------------------------------------------------------------------------------
 
 
-def steps_of_runs(bench: Bench, *, notices: bool) -> list[Step]:
-    """The next steps of every unfinished run of that sort, oldest slot first."""
+def steps_of_runs(bench: Bench) -> list[Step]:
+    """The next steps of every unfinished run of digests, oldest slot first."""
     now = bench.hall.clock()
     with bench.hall.database.read() as connection:
-        found = [r for r in runs.unfinished_runs(connection) if (r.kind is not RunKind.DIGEST) == notices]
+        found = [run for run in runs.unfinished_runs(connection) if run.kind is RunKind.DIGEST]
         return [step for run in found for step in steps_of_run(connection, run, bench=bench, now=now)]
 
 

@@ -28,6 +28,11 @@ def upgrade(context: typer.Context) -> None:
         before = hall.database.version()
         hall.database.upgrade()
         after = hall.database.version()
+        if hall.settings.queue.engine == "procrastinate":
+            from scheduler import queue
+
+            if queue.upgrade(hall.settings.database_url):
+                say("the queue's tables are made")
     say(f"the database has version {after}" + ("" if before == after else f", before: {before or 'none'}"))
 
 

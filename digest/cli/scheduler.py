@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Hang the commands into the program."""
     app.command("scheduler")(scheduler)
+    app.command("worker")(worker)
 
 
 def scheduler(
@@ -55,7 +56,57 @@ def scheduler(
 
 
 def _engine_of(hall: Hall) -> dict[str, Any]:
-    return {}
+    """Whether steps are done here or put into the queue, as ``queue.engine`` says."""
+    if hall.settings.queue.engine == "local":
+        return {}
+    from scheduler import queue
+    from scheduler.health import Health
+
+    queue.require_current(hall.settings.database_url)
+    jobs = queue.Queue(hall.settings.database_url)
+    health = Health(hall.database, clock=hall.clock)
+
+    def free_stalled() -> None:
+        for name in jobs.free_stalled():
+            health.note_stalled(name)
+
+    parts = hall.settings.queue.parts
+    return {"parts": parts, "groups": queue.GROUPS, "act": jobs.act, "each_beat": free_stalled}
+
+
+def worker(
+    context: typer.Context,
+    queues: Annotated[
+        str, typer.Option(help="Only these: letters, notices, feeds, house; with commas.")
+    ] = "",
+) -> None:
+    """Take work from the queue, on this machine or another; start as many as there are cores to spare.
+
+    Needs queue.engine = "procrastinate" and a running `digest scheduler`. Ends within seconds of SIGTERM.
+
+    Example: digest worker --queues letters,notices
+    """
+    from digest.errors import SettingsError
+
+    log_to_stderr()
+    entrance: Entrance = context.obj
+    with entrance.hall(runs_on=True) as hall:
+        if hall.settings.queue.engine != "procrastinate":
+            raise SettingsError(
+                'a worker takes work from a queue, and queue.engine is "local": the scheduler does all of it '
+                'by itself; write queue.engine = "procrastinate" to have workers'
+            )
+        from scheduler import queue
+        from scheduler.worker import Worker
+
+        hall.database.require_current()
+        queue.require_current(hall.settings.database_url)
+        _ = hall.skeleton, hall.signer, hall.suppression_key, hall.rules
+        wanted = [name.strip() for name in queues.split(",") if name.strip()]
+        of = hall.settings.queue
+        made = Worker(lambda: another(hall), queues=wanted, parts=of.parts, wake_s=of.wake_s)
+        on_signals(made.stop)
+        made.run()
 
 
 def another(hall: Hall) -> Hall:
