@@ -12,9 +12,9 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import BadStatusLine, HTTPException, HTTPResponse
+from http.client import BadStatusLine, HTTPException, HTTPResponse, RemoteDisconnected
 from ssl import SSLContext
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -49,7 +49,7 @@ class Connection:
         self._waits = waits
         self._allow_private = allow_private_addresses
         self._socket: socket.socket | None = None
-        self._source: _Source | None = None
+        self._reader: _Reader | None = None
 
     def ask(self, request: bytes) -> Response:
         """The head of the answer to a GET, its body still to be read.
@@ -62,7 +62,6 @@ class Connection:
         try:
             return self._asked(request)
         except (ConnectionError, BadStatusLine):
-            self.close()
             if not is_kept:
                 raise
         # The server let go of a kept connection while we asked: a GET may be repeated (RFC 9110, 9.2.2).
@@ -70,26 +69,27 @@ class Connection:
 
     def _asked(self, request: bytes) -> Response:
         try:
-            if self._socket is None:
+            if self._socket is None or self._reader is None:
                 self._socket = self._connected()
+                self._reader = _Reader(_Reads(self._socket, self._waits.read_s), 16_384)
             self._socket.settimeout(time_left(self._waits.read_s))
             self._socket.sendall(request)
-            self._source = _Source(self._socket, self._waits.read_s)
-            return Response(_begun(self._source))
+            return _response(self._reader)
         except BaseException:
             self.close()
             raise
 
     def finish(self, response: Response) -> None:
         """Keep the connection if the answer was read to its end and the server keeps it too, else close."""
-        if not response.is_over or response.will_close or (self._source and self._source.has_more):
+        is_clean = response.isclosed() and self._reader is not None and not self._reader.has_more()
+        if response.will_close or not is_clean:
             self.close()
 
     def close(self) -> None:
         """Let go of the connection; the next request makes a new one."""
         if self._socket is not None:
             self._socket.close()
-        self._socket = self._source = None
+        self._socket = self._reader = None
 
     def _connected(self) -> socket.socket:
         origin = self.origin
@@ -108,79 +108,112 @@ class Connection:
             raise
 
 
-def _begun(source: _Source) -> HTTPResponse:
+def _response(reader: _Reader) -> Response:
     """The answer, its head read; hints that come before it (RFC 9110, 15.2) are passed over."""
     for _ in range(_HINTS):
-        answer = HTTPResponse(source, method="GET")  # type: ignore[arg-type]  # makefile is all it asks for
+        answer = Response(reader)
         answer.begin()
         if answer.status >= 200:
             return answer
-        answer.fp = None  # type: ignore[assignment]  # it must not close what the next one reads
     raise HTTPException("the server says nothing but hints")
 
 
-_HINTS = 5
+_HINTS, _FIELDS, _LINE_BYTES = 5, 100, 65_536
 
 
-class Response:
-    """Status, headers (lower-case names; of equal ones the last) and the body as it streams in."""
+class Response(HTTPResponse):
+    """An answer whose head is read without the parser of e-mails, which takes longer than all the rest.
 
-    def __init__(self, answer: HTTPResponse) -> None:
-        self._answer = answer
-        self.status = answer.status
-        self.headers = {
-            name.lower(): " ".join(value.split()) if "\n" in value or "\r" in value else value
-            for name, value in answer.headers.items()
-        }
-        self.will_close = bool(answer.will_close)
+    ``fields``: header values by lower-case name; of equal ones the last.
+    """
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the whole body was read."""
-        return self._answer.isclosed()
+    def __init__(self, reader: _Reader) -> None:
+        super().__init__(reader, method="GET")  # type: ignore[arg-type]  # makefile is all it asks for
+        self.fields: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Read the head; where the body ends follows RFC 9112, 6.3. Raises: HTTPException, OSError."""
+        version, self.status = self._status_line()
+        self.fields = fields = self._read_fields()
+        kept = fields.get("connection", "").lower()
+        self.chunked = fields.get("transfer-encoding", "").lower() == "chunked"
+        self.chunk_left = None
+        self.length = None if self.chunked else _length(fields.get("content-length", ""))
+        if self.status in (204, 304) or self.status < 200:
+            self.chunked, self.length = False, 0
+        has_end = self.chunked or self.length is not None
+        self.will_close = not has_end or "close" in kept or (version == b"HTTP/1.0" and "keep" not in kept)
 
     def pieces(self, size: int = 65_536) -> Iterator[bytes]:
         """The body, at most ``size`` bytes at a time. Raises: HTTPException where it ends too early."""
-        while piece := self._answer.read(size):
+        while piece := self.read(size):
             yield piece
-        if self._answer.length:
+        if self.length:
             raise HTTPException("the server hung up in the middle of its answer")
 
+    def _status_line(self) -> tuple[bytes, int]:
+        line = self._line()
+        if not line:
+            raise RemoteDisconnected("the server hung up without an answer")
+        version, _, rest = line.partition(b" ")
+        code = rest.lstrip()[:3]
+        if not version.startswith(b"HTTP/1.") or not code.isdigit() or int(code) < 100:
+            raise BadStatusLine(line[:100].decode("latin-1"))
+        return version, int(code)
 
-class _Source:
-    """What the standard library takes for a socket: it only ever asks for the file to read from."""
+    def _read_fields(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        name = ""
+        for _ in range(_FIELDS + 1):
+            line = self._line()
+            if line in (b"\r\n", b"\n"):
+                return found
+            if not line:
+                raise HTTPException("the server hung up in the middle of its headers")
+            if line[0] in b" \t":  # an old way to go on with the value on a second line
+                found[name] = f"{found.get(name, '')} {line.strip().decode('latin-1')}"
+                continue
+            key, _, value = line.partition(b":")
+            name = key.strip().lower().decode("latin-1")
+            found[name] = value.strip().decode("latin-1")
+        raise HTTPException(f"the server sends more than {_FIELDS} headers")
 
-    def __init__(self, of: socket.socket, read_s: float) -> None:
-        self._raw = _Reads(of, read_s)
-        self._file: _Answers | None = None
+    def _line(self) -> bytes:
+        line = self.fp.readline(_LINE_BYTES + 1)
+        if len(line) > _LINE_BYTES:
+            raise HTTPException("the server sends a line of more than 64 kB before the body")
+        return line
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        if self._file is None:
-            self._file = _Answers(self._raw, 16_384)
-        return self._file
+    def _close_conn(self) -> None:
+        """The reader stays: the next answer comes through it."""
+        self.fp = None  # type: ignore[assignment]
 
-    @property
+
+def _length(value: str) -> int | None:
+    return int(value[:18]) if value.isascii() and value.isdigit() else None
+
+
+class _Reader(io.BufferedReader):
+    """What the connection says, across all of its answers."""
+
+    def makefile(self, mode: str) -> _Reader:
+        """Stands in for the socket that the standard library would read from."""
+        return self
+
     def has_more(self) -> bool:
         """Whether bytes came that belong to no answer: nothing that follows could be trusted."""
-        return self._file is not None and self._file.has_more
-
-
-class _Answers(io.BufferedReader):
-    """A reader that tells, when it is closed, whether it held more than was read."""
-
-    has_more = False
-
-    def close(self) -> None:
-        if not self.closed:
-            self.raw.is_done = True  # type: ignore[attr-defined]
-            self.has_more = bool(self.peek(1))
-        super().close()
+        reads = cast(_Reads, self.raw)
+        reads.is_at_rest = True
+        try:
+            return bool(self.peek(1))
+        finally:
+            reads.is_at_rest = False
 
 
 class _Reads(io.RawIOBase):
     """Reads whose waits also end at the fetch's deadline: a slow drip cannot hold a thread."""
 
-    is_done = False
+    is_at_rest = False
 
     def __init__(self, of: socket.socket, read_s: float) -> None:
         self._socket = of
@@ -190,7 +223,7 @@ class _Reads(io.RawIOBase):
         return True
 
     def readinto(self, into: Any) -> int:
-        if self.is_done:
+        if self.is_at_rest:
             return 0
         self._socket.settimeout(time_left(self._read_s))
         return self._socket.recv_into(into)

@@ -142,7 +142,7 @@ class Fetcher:
         place = _place_of(url)
         refuse_port(place.port, url, allow_private_addresses=self._allow_private)
         try:
-            with self._turns.of(group_of(url), place.origin) as connection:
+            with self._turns.of(place.group, place.origin) as connection:
                 self._ask_robots(connection, url)
                 return self._exchange(connection, url, request)
         except TimeoutError as error:
@@ -183,7 +183,7 @@ class Fetcher:
             connection.finish(response)
 
     def _answer(self, response: Response, url: str) -> _Answer:
-        headers = response.headers
+        headers = response.fields
         target = headers.get("location") if response.status in (301, 302, 303, 307, 308) else None
         if target is not None or response.status == 304:
             _drain(response)
@@ -218,13 +218,18 @@ _SHARED_VENDORS = ("moderngov.co.uk", "cmis.uk.com", "legistar.com", "granicus.c
 
 
 def group_of(url: str) -> str:
-    """The host group of an address: the vendor's domain, else host and port."""
-    parts = urlsplit(url)
-    host = host_of(url)
+    """The host group of an address: the vendor's domain, else host and port; "" for what is no address."""
+    try:
+        return _place_of(url).group
+    except FetchError:
+        return ""
+
+
+def _group(host: str, port: int | None) -> str:
     for vendor in _SHARED_VENDORS:
         if host.endswith("." + vendor):
             return vendor
-    return f"{host}:{parts.port}" if parts.port else host
+    return f"{host}:{port}" if port else host
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,7 @@ class _Place:
     port: int | None
     authority: str
     target: str
+    group: str
 
 
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
@@ -266,6 +272,7 @@ def _place_of(url: str) -> _Place:
         port=port,
         authority=shown if port is None else f"{shown}:{port}",
         target=quote((parts.path or "/") + query, safe=_AS_WRITTEN),
+        group=_group(host.rstrip("."), port),
     )
 
 

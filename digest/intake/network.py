@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from digest.errors import FetchError
@@ -38,6 +39,7 @@ def time_left(timeout_s: float) -> float:
     return min(timeout_s, left)
 
 
+@lru_cache(maxsize=4_096)
 def is_public(address: str) -> bool:
     """True for an address of the public internet, looking through mapped, NAT64, 6to4 and Teredo forms."""
     try:

@@ -139,6 +139,8 @@ def _after_success(history: FeedHistory, poll: Poll, now: datetime, limits: Inte
 
 
 def _moved(history: FeedHistory, poll: Poll, now: datetime) -> FeedHistory:
+    if poll.moved_to is None and history.moved_to is None:
+        return history
     if poll.moved_to is None:
         return replace(history, moved_to=None, moved_seen=0, moved_since=None)
     if poll.moved_to == history.moved_to:

@@ -146,12 +146,11 @@ def _hosts(connection: Connection, due: Iterable[Feed]) -> dict[str, frozenset[s
     """
     found: dict[str, set[str]] = defaultdict(set)
     shared: dict[str, set[str]] = defaultdict(set)
-    for council in councils.all_councils(connection):
-        if council.website:
-            found[council.slug].add(host_of(council.website))
-    for feed in feeds.all_feeds(connection):
-        found[feed.council].add(host_of(feed.url))
-        shared[feed.council] |= set(feed.committees.values())
+    for slug, website in councils.websites(connection).items():
+        found[slug].add(host_of(website))
+    for slug, url, others in feeds.feed_places(connection):
+        found[slug].add(host_of(url))
+        shared[slug] |= others
     return {
         slug: frozenset(host for one in {slug, *shared[slug]} for host in found[one])
         for slug in {feed.council for feed in due}
@@ -297,7 +296,7 @@ def _record(
     elif moved is not None:
         values |= {"url": moved}
         history = replace(history, url=moved, moved_to=None, moved_seen=0, moved_since=None)
-    return values | {"history": _history_json(history)}
+    return values | {"history": history}
 
 
 # --- the feed's memory -----------------------------------------------------------------------------
@@ -314,11 +313,3 @@ def _history_of(feed: Feed) -> FeedHistory:
     }
     known.setdefault("url", feed.url)
     return FeedHistory(**known)
-
-
-def _history_json(history: FeedHistory) -> dict[str, Any]:
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name in _NAMES
-        for value in (getattr(history, name),)
-    }

@@ -104,11 +104,18 @@ def councils_by_id(connection: Connection) -> dict[int, Council]:
 
 def councils_named(connection: Connection, slugs: Iterable[str]) -> dict[str, tuple[int, Council]]:
     """Row id and council by slug; those that do not exist are left out."""
-    wanted, found = sorted(set(slugs)), {}
+    wanted = sorted(set(slugs))
+    found: dict[str, tuple[int, Council]] = {}
     for start in range(0, len(wanted), 500):
         query = select(_T).where(_T.c.slug.in_(wanted[start : start + 500]))
         found |= {row.slug: (row.id, _council(row)) for row in connection.execute(query)}
     return found
+
+
+def websites(connection: Connection) -> dict[str, str]:
+    """Slug to website, of those that have one."""
+    query = select(_T.c.slug, _T.c.website).where(_T.c.website.is_not(None))
+    return {slug: website for slug, website in connection.execute(query)}
 
 
 def waiting_counts(connection: Connection) -> dict[str, int]:

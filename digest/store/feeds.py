@@ -132,6 +132,15 @@ def is_polled(connection: Connection, feed: Feed, url: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def feed_places(connection: Connection) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """(council, address, councils of its committees) of every feed: what is known without its memory."""
+    query = select(_C.c.slug, _T.c.url, _T.c.committees).join(_C, _C.c.id == _T.c.council_id)
+    return tuple(
+        (slug, url, frozenset(orjson.loads(table).values()) if table != "{}" else frozenset())
+        for slug, url, table in connection.execute(query)
+    )
+
+
 def all_feeds(connection: Connection, *, council: str | None = None) -> tuple[Feed, ...]:
     """All feeds, or a council's, in order of council and address."""
     query = _query().order_by(_C.c.slug, _T.c.url)
@@ -158,7 +167,10 @@ def feeds_due(
 
 
 def record_polls(connection: Connection, polls: Iterable[tuple[int, dict[str, Any]]]) -> None:
-    """Write what polls found out about the feeds themselves: (feed, column -> value; ``history`` a dict)."""
+    """Write what polls found out about the feeds themselves: (feed, column -> value).
+
+    ``history``: a mapping or a dataclass of plain values and instants.
+    """
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for feed_id, values in polls:
         row = values | {"history": orjson.dumps(values["history"]).decode()}
