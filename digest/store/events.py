@@ -49,11 +49,12 @@ VALUES ({marks}) ON CONFLICT (event_id) DO NOTHING
 def store(connection: Connection, found: Sequence[NewEvent], *, now: datetime) -> int:
     """Keep what is new; returns how many that is. Twice is harmless."""
     at = to_stored(now)
+    # A post speaks of few instants.
+    stored = {instant: to_stored(instant) for instant in {e.happened_at for e in found}}
     rows = [
-        (e.key, e.kind, e.run_id, e.subscriber_id, to_stored(e.happened_at), at, at if e.is_applied else None,
-         e.payload)
-        for e in found
-    ]  # fmt: skip
+        (key, kind, run_id, subscriber_id, stored[happened_at], at, at if is_applied else None, payload)
+        for key, kind, run_id, subscriber_id, happened_at, is_applied, payload in found
+    ]
     if not rows:
         return 0
     mark = "?" if connection.dialect.name == "sqlite" else "%s"

@@ -76,6 +76,13 @@ def letter() -> dict[str, float]:
     return letter_rows.letter()
 
 
+def webhook() -> dict[str, float]:
+    """Signed posts of 1,000 events, stored and applied, beside the barest way to keep them."""
+    from tests.benchmarks import webhook_rows
+
+    return webhook_rows.webhook()
+
+
 def help_() -> dict[str, float]:
     def best(command: list[str]) -> float:
         times = []
@@ -103,6 +110,13 @@ def poll_304(url: str, n: str) -> dict[str, float]:
     return poll_rows.unchanged(url, int(n))
 
 
+def hostile(url: str) -> dict[str, float]:
+    """The hostile corpus and larger bombs among good feeds; every outcome and bar is asserted."""
+    from tests.benchmarks import hostile_rows
+
+    return hostile_rows.hostile(url)
+
+
 def feedparser_alone(n: str) -> dict[str, float]:
     """``feedparser.parse`` of the same n bodies on as many cores."""
     from tests.benchmarks import poll_rows
@@ -111,9 +125,11 @@ def feedparser_alone(n: str) -> dict[str, float]:
 
 
 ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_} | {
+    "webhook": webhook,
     "poll": poll,
     "poll_304": poll_304,
     "feedparser": feedparser_alone,
+    "hostile": hostile,
 }
 
 

@@ -3,6 +3,7 @@
     python -m tests.benchmarks.webhook_rows [POSTS]
 
 Floor: verify the signature, ``orjson.loads``, one ``executemany`` into SQLite, commit. Bar: 40 % of it.
+Both are measured in turns, and the best turn of each counts.
 """
 
 from __future__ import annotations
@@ -81,15 +82,22 @@ def ours(found: list[SignedPost], verifier: Verifier, folder: Path) -> float:
     return seconds
 
 
-def main(n: int = 50) -> None:
-    """Print both, and the share, as one line of JSON."""
+def webhook(n: int = 50, *, turns: int = 5) -> dict[str, float]:
+    """Events a second of both, and the share."""
     key = SigningKey()
     verifier, found = Verifier(key.public), posts(n, key)
-    with tempfile.TemporaryDirectory() as name:
-        bare, real = floor(found, verifier, Path(name)), ours(found, verifier, Path(name))
+    bare, real = [], []
+    for _ in range(turns):
+        with tempfile.TemporaryDirectory() as name:
+            bare.append(floor(found, verifier, Path(name)))
+            real.append(ours(found, verifier, Path(name)))
     each = n * SIZE
-    print(json.dumps({"floor": each / bare, "webhook": each / real, "share": bare / real, "bar": 0.4}))
+    return {
+        "per_second": each / min(real),
+        "floor_per_second": each / min(bare),
+        "share": min(bare) / min(real),
+    }
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:2]))
+    print(json.dumps(webhook(*(int(word) for word in sys.argv[1:2]))))
