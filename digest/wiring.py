@@ -6,12 +6,13 @@ Everything is made when first asked for, so `digest council list` never compiles
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 FULL_ITEMS = 5
 MAX_ITEMS = 40
+MOST_PROCESSES = 4  # of one run: more would wait for the one writer that a database has
 
 
 @dataclass
@@ -107,8 +109,6 @@ class Hall:
     @cached_property
     def limits(self) -> Limits:
         """Size and reach of editions."""
-        from datetime import timedelta
-
         from digest.pipeline.compose import Limits
 
         of = self.settings.digest
@@ -188,8 +188,6 @@ class Hall:
     @cached_property
     def desk(self) -> Desk:
         """What dispatch works with."""
-        from datetime import timedelta
-
         from digest.pipeline.dispatch import Desk
 
         return Desk(
@@ -207,7 +205,15 @@ class Hall:
             letters_per_hour=(
                 self.settings.sendgrid.letters_per_hour if self.settings.sender == "sendgrid" else None
             ),
+            dice=random.SystemRandom().random,
+            spread=self._spread(),
         )
+
+    def _spread(self) -> timedelta:
+        """Only where real mail goes through a provider: nobody else minds the full hour."""
+        of = self.settings
+        is_mail = of.sender == "sendgrid" and of.safety.live and reaches_people(of)
+        return of.sendgrid.spread if is_mail else timedelta(0)
 
     @cached_property
     def works(self) -> Works:
@@ -227,6 +233,7 @@ class Hall:
             growth=Growth(of.max_growth, of.growth_from),
             records=self.records,
             notices=Notices(self.notice_printer, self.settings.suppression_key.get_secret_value()),
+            processes=self.settings.digest.processes or min(os.cpu_count() or 1, MOST_PROCESSES),
         )
 
     @cached_property

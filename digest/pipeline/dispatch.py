@@ -23,15 +23,15 @@ from digest.model import (
     InDoubt,
     Outcome,
     Outgoing,
-    Page,
     Publication,
     Readers,
     Refused,
     RunState,
 )
-from digest.pipeline import actions
+from digest.pipeline import actions, pacing
+from digest.pipeline.pages import Pages
 from digest.pipeline.plan import raise_one
-from digest.store import batches, deliveries, editions, notices, pace, publications, runs
+from digest.store import batches, deliveries, notices, pace, publications, runs, troubles
 from digest.store.address_changes import AddressChange
 from digest.store.batches import ClaimedBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
@@ -40,7 +40,7 @@ from digest.store.runs import Run
 _FLUSH_EVERY = timedelta(milliseconds=250)
 # A claim is given up this long before it runs out, so that its last request can still be answered.
 _MARGIN = timedelta(seconds=1)
-# When a provider asks to try later and does not say when.
+# When one letter is to be tried later and nobody says when.
 _RETRY_AFTER = timedelta(minutes=1)
 
 
@@ -63,6 +63,8 @@ class Desk:
     """What a holder needs besides the ledger: sender, identity, links, clock and limits.
 
     ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
+    ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
+    to 1; ``spread`` is how much later than a full hour a large run may begin.
     """
 
     sender: Sender
@@ -77,6 +79,9 @@ class Desk:
     most_refusals: int = 20
     most_refused_share: float = 0.0
     letters_per_hour: int | None = None
+    should_stop: Callable[[], bool] = lambda: False
+    dice: Callable[[], float] = lambda: 1.0
+    spread: timedelta = timedelta(0)
 
     @property
     def most_at_once(self) -> int:
@@ -105,7 +110,7 @@ def dispatch(
     many refusals. ``each`` is called with the number of letters of every request.
     """
     hand = _Hand(database, run, desk)
-    while hand.done.why is None:
+    while hand.done.why is None and not desk.should_stop():
         free_dead_claims(database, run.id, desk)
         taken = hand.claim()
         if not taken:
@@ -131,9 +136,11 @@ class _Hand:
         self._database = database
         self._run = run
         self._desk = desk
-        self._page: tuple[int, Page] | None = None
+        self._pages = Pages(database)
         self._held_until = desk.clock()
-        self._doubts_in_a_row = 0
+        self._is_to_wait = False
+        more_than = desk.sender.batch_size
+        self._begins_at = pacing.first_request_at(database, run, spread=desk.spread, more_than=more_than)
         self._changes: dict[int, AddressChange] = {}
         self._good: list[tuple[ClaimedBatch, HandedOver]] = []
         self._flushed_at = desk.clock()
@@ -143,9 +150,13 @@ class _Hand:
         """Ready batches, now this holder's; empty when there are none or the run may not go on."""
         run, desk = self._run, self._desk
         now = desk.clock()
+        if self._is_to_wait or (self._begins_at is not None and now < self._begins_at):
+            return []
         self._held_until = now + desk.hold
         with self._database.write(durable=True) as connection:
             if not runs.may_send(connection, run.id):
+                return []
+            if (held_until := troubles.held_until(connection)) is not None and held_until > now:
                 return []
             per_hour = desk.letters_per_hour
             if per_hour is not None and pace.free_from(connection) > now:
@@ -178,8 +189,9 @@ class _Hand:
 
     def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
+        self._pages.expect(taken)
         for at, batch in enumerate(taken):
-            if self.done.why is not None or self._is_over():
+            if self._must_stop() or self._is_over():
                 self._put_back(taken[at:])
                 return
             if batch.recipients:
@@ -187,6 +199,9 @@ class _Hand:
                 each(len(batch.recipients))
             else:
                 self._record(batch, BatchState.CLOSED)
+
+    def _must_stop(self) -> bool:
+        return self.done.why is not None or self._is_to_wait or self._desk.should_stop()
 
     def _is_over(self) -> bool:
         """The machine slept or a request took too long: the rest may be another's by now."""
@@ -199,7 +214,6 @@ class _Hand:
 
     def _take(self, batch: ClaimedBatch, outcome: Outcome) -> None:
         if isinstance(outcome, HandedOver):
-            self._doubts_in_a_row = 0
             self._good.append((batch, outcome))
             self.done.letters += len(batch.recipients) - len(outcome.bad) - len(outcome.held_back)
             if self._desk.clock() - self._flushed_at >= _FLUSH_EVERY:
@@ -216,15 +230,11 @@ class _Hand:
             return
         good, self._good = self._good, []
         with self._database.write() as connection:
-            for batch, outcome in good:
-                batches.record(
-                    connection,
-                    batch.id,
-                    holder=self._desk.holder,
-                    state=BatchState.HANDED_OVER,
-                    now=self._flushed_at,
-                    provider_id=outcome.provider_id,
-                )
+            troubles.went_well(connection, self._run.id)
+            answers = [(batch.id, outcome.provider_id) for batch, outcome in good]
+            holder, now = self._desk.holder, self._flushed_at
+            batches.record_handed_over(connection, answers, holder=holder, now=now)
+            for _, outcome in good:
                 self._end_apart(connection, outcome)
 
     def _end_apart(self, connection: Connection, outcome: Outcome) -> None:
@@ -235,9 +245,11 @@ class _Hand:
             deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.HELD_BACK)
 
     def _take_doubt(self, batch: ClaimedBatch, doubt: InDoubt) -> None:
-        self._doubts_in_a_row += 1
-        if self._doubts_in_a_row >= self._desk.most_doubts:
-            self.done.why = f"{self._doubts_in_a_row} answers in a row in doubt, the last: {doubt.why}"
+        self.flush()
+        with self._database.write() as connection:
+            in_a_row = troubles.doubted(connection, self._run.id)
+        if in_a_row >= self._desk.most_doubts:
+            self.done.why = f"{in_a_row} answers in a row in doubt, the last: {doubt.why}"
         if self._desk.sender.is_repeatable:
             later = self._desk.clock() + _RETRY_AFTER
             self._record(batch, BatchState.READY, why=doubt.why, retry_at=later, is_again=True)
@@ -263,15 +275,29 @@ class _Hand:
                     self._end_apart(connection, refused)
                     self.done.refused += batches.refuse(connection, batch.id)
         else:
-            later = refused.retry_at or self._desk.clock() + _RETRY_AFTER
-            self._record(batch, BatchState.READY, why=refused.why, retry_at=later)
-        if refused.pauses_run or self._has_too_many_refusals():
+            self._record(batch, BatchState.READY, why=refused.why, retry_at=self._later(refused))
+        if refused.pauses_run or (refused.is_final and self._has_too_many_refusals()):
             self.done.why = refused.why
 
+    def _later(self, refused: Refused) -> datetime:
+        """When to come back; where no letter is wanted now, nobody comes back before that."""
+        desk = self._desk
+        if not refused.slows_all:
+            return refused.retry_at or desk.clock() + _RETRY_AFTER * (1 + desk.dice())
+        self.flush()
+        with self._database.write() as connection:
+            in_a_row = troubles.put_off(connection, self._run.id)
+            until = refused.retry_at or desk.clock() + pacing.backoff(in_a_row, dice=desk.dice())
+            troubles.hold(connection, until=until)
+        self._is_to_wait = True
+        return until
+
     def _has_too_many_refusals(self) -> bool:
-        desk, done = self._desk, self.done
-        share = done.refused / max(done.refused + done.letters, 1)
-        return done.refused >= desk.most_refusals and share > desk.most_refused_share
+        self.flush()
+        with self._database.read() as connection:
+            refused, taken = troubles.refused_and_taken(connection, self._run.id)
+        share = refused / max(refused + taken, 1)
+        return refused >= self._desk.most_refusals and share > self._desk.most_refused_share
 
     def _record(
         self,
@@ -301,15 +327,12 @@ class _Hand:
 
     def _outgoing(self, batch: ClaimedBatch) -> Outgoing:
         desk, sent_at = self._desk, self._desk.clock()
-        if self._page is None or self._page[0] != batch.page_id:
-            with self._database.read() as connection:
-                self._page = batch.page_id, editions.page_by_id(connection, batch.page_id)
         view = desk.signer.token(Purpose.VIEW, batch.page_id, on=sent_at.date())
         return Outgoing(
             run_id=self._run.id,
             batch_id=batch.id,
             kind=self._run.kind,
-            page=self._page[1],
+            page=self._pages.of(batch),
             view_url=f"{desk.publication.base_url}/view/{view}",
             publication=desk.publication,
             recipients=actions.addressed(
