@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from digest.pipeline import compose, dispatch, events, notices, pauses, plan, safety, suppress
+from digest.pipeline import compose, dispatch, events, notices, pauses, plan, retention, safety, suppress
 from digest.pipeline.poll import poll
 from digest.pipeline.run import Works, run_notices
 from digest.pipeline.settle import Settler
@@ -98,7 +98,20 @@ def send_notices(bench: Bench) -> None:
 
 def forget_unconfirmed(bench: Bench) -> None:
     """Delete addresses that nobody confirmed in time."""
-    notices.forget_unconfirmed(bench.hall.works)
+    hall = bench.hall
+    notices.forget_unconfirmed(hall.works, within=hall.settings.retention.unconfirmed)
+
+
+def keep_tidy(bench: Bench) -> None:
+    """Let go of what has been kept long enough."""
+    hall, of = bench.hall, bench.hall.settings.retention
+    retention.keep_tidy(
+        hall.database,
+        retention.Kept(of.pages, of.deliveries, of.events, of.left),
+        suppression_key=hall.suppression_key,
+        now=hall.clock(),
+        each=_leave_if_asked(bench),
+    )
 
 
 def read_suppressions(bench: Bench) -> None:
@@ -155,6 +168,7 @@ JOBS: dict[str, Callable[..., None]] = {
     "pauses": end_pauses,
     "suppressions": read_suppressions,
     "unconfirmed": forget_unconfirmed,
+    "retention": keep_tidy,
 }
 
 

@@ -107,6 +107,7 @@ HOUSE_EVERY = {
     "pauses": timedelta(minutes=5),
     "suppressions": timedelta(hours=1),
     "unconfirmed": timedelta(hours=6),
+    "retention": timedelta(days=1),
 }
 """Tasks of the house, and how long after its last success each comes again."""
 

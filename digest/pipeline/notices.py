@@ -280,8 +280,8 @@ def total(reports: Iterable[RunReport]) -> dict[str, int]:
     return found
 
 
-def forget_unconfirmed(works: Works) -> int:
-    """Delete addresses that nobody confirmed within a week of being asked; returns how many.
+def forget_unconfirmed(works: Works, *, within: timedelta = CONFIRM_WITHIN) -> int:
+    """Delete addresses that nobody confirmed ``within`` so long of being asked; returns how many.
 
     Who had been a reader before, left and asked to come back, has left again. Changes of address that
     nobody agreed to are forgotten too. The audit has ids only. Twice is harmless.
@@ -292,7 +292,7 @@ def forget_unconfirmed(works: Works) -> int:
     n = 0
     while True:
         with works.database.write(lock=LOCK_ROSTER) as connection:
-            some = notices.unconfirmed(connection, before=now - CONFIRM_WITHIN, limit=_AT_ONCE)
+            some = notices.unconfirmed(connection, before=now - within, limit=_AT_ONCE)
             _forget(connection, some, now=now)
         if not some:
             return n

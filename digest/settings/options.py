@@ -249,6 +249,9 @@ class RetentionSettings(Section):
     """How long what is no longer needed is kept."""
 
     pages: Duration = Field(default=timedelta(days=400), description="rendered letters")
+    deliveries: Duration = Field(
+        default=timedelta(days=400), description="who got which letter; the counts stay for ever"
+    )
     unconfirmed: Duration = Field(default=timedelta(days=7), description="addresses that never confirmed")
     events: Duration = Field(default=timedelta(days=90), description="raw provider events")
     left: Duration = Field(default=timedelta(days=28), description="addresses of who left")

@@ -265,6 +265,11 @@ def _standing(code: int | None, batch_state: str | None, *, is_empty: bool) -> s
     return "open"
 
 
+def has_counts(connection: Connection, id_: int) -> bool:
+    """Whether a run's row keeps its counts."""
+    return connection.execute(select(_T.c.counts).where(_T.c.id == id_)).scalar() is not None
+
+
 def keep_counts(connection: Connection, id_: int) -> None:
     """Write a completed run's counts into its row, so that nobody counts a million letters again.
 

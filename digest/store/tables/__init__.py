@@ -37,7 +37,14 @@ from digest.store.tables.readers import (
     SubscriberRow,
     SubscriptionRow,
 )
-from digest.store.tables.records import AuditRow, EventRow, MetaRow, SuppressionRow, TaskRow
+from digest.store.tables.records import (
+    AuditRow,
+    EventCountRow,
+    EventRow,
+    MetaRow,
+    SuppressionRow,
+    TaskRow,
+)
 from digest.store.tables.summaries import PublicationRow, SummaryRow, SummaryVersionRow
 
 __all__ = [
@@ -54,6 +61,7 @@ __all__ = [
     "DeliveryRow",
     "EditionItemRow",
     "EditionRow",
+    "EventCountRow",
     "EventRow",
     "FeedRow",
     "LeftoverRow",

@@ -67,6 +67,12 @@ class SubscriberRow(SQLModel, table=True):
             postgresql_where=text("at_once = 1"),
         ),
         Index(
+            "subscriber_left",
+            "ended_at",
+            sqlite_where=text("state = 'left'"),
+            postgresql_where=text("state = 'left'"),
+        ),
+        Index(
             "subscriber_paused",
             "paused_until",
             sqlite_where=text("paused_until IS NOT NULL"),

@@ -58,6 +58,15 @@ class EventRow(SQLModel, table=True):
     )
 
 
+class EventCountRow(SQLModel, table=True):
+    """How many events of a kind a run had that retention has deleted."""
+
+    __tablename__ = "event_count"
+    run_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    kind: str = Field(primary_key=True)
+    n: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class SuppressionRow(SQLModel, table=True):
     """An address never to be mailed again, as a keyed fingerprint only, with the reason and its evidence."""
 

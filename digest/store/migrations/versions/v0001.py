@@ -738,3 +738,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code", "council_id"),
     )
     searching.keep_words(op.get_bind())
+    op.create_table(
+        "event_count",
+        sa.Column("run_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "kind"),
+    )
+    op.create_index(
+        "subscriber_left",
+        "subscriber",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'left'"),
+        postgresql_where=sa.text("state = 'left'"),
+    )

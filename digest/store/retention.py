@@ -1,0 +1,135 @@
+"""What is not needed any more, in small ranges: counted where a count is wanted, then deleted.
+
+Every function does one transaction's worth and returns how many rows that was; 0 means nothing is left.
+A run's own row stays for ever with its counts, the log stays with its lines, the audit stays whole.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from digest.store import runs
+from digest.store.types import from_stored, to_stored
+
+_OLD_RUNS = """
+SELECT r.id FROM run r WHERE r.completed_at < :before AND r.id > :after
+  AND EXISTS (SELECT 1 FROM {table} x WHERE x.run_id = r.id) ORDER BY r.id LIMIT 1
+"""
+
+
+def next_run(connection: Connection, table: str, *, before: datetime, after: int = 0) -> int | None:
+    """The first run, completed before then and above ``after``, that still has rows in ``table``."""
+    values = {"before": to_stored(before), "after": after}
+    found = connection.execute(text(_OLD_RUNS.format(table=table)), values).scalar()
+    return None if found is None else int(found)
+
+
+def fold_deliveries(connection: Connection, run_id: int, *, most: int) -> int:
+    """Delete deliveries of a completed run; its row keeps the counts. The caller holds ``LOCK_PLAN``."""
+    if not runs.has_counts(connection, run_id):
+        runs.keep_counts(connection, run_id)
+    query = text(
+        "DELETE FROM delivery WHERE run_id = :run AND subscriber_id IN "
+        "(SELECT subscriber_id FROM delivery WHERE run_id = :run ORDER BY subscriber_id LIMIT :most)"
+    )
+    return connection.execute(query, {"run": run_id, "most": most}).rowcount
+
+
+def drop_batches(connection: Connection, run_id: int) -> int:
+    """Delete the batches of a run without deliveries, and its troubles."""
+    none_left = "AND NOT EXISTS (SELECT 1 FROM delivery WHERE run_id = :run)"
+    connection.execute(text(f"DELETE FROM trouble WHERE run_id = :run {none_left}"), {"run": run_id})
+    return connection.execute(
+        text(f"DELETE FROM batch WHERE run_id = :run {none_left}"), {"run": run_id}
+    ).rowcount
+
+
+def drop_editions(connection: Connection, run_id: int, *, most: int) -> int:
+    """Delete editions of a run that has no deliveries and no batches left, with their items."""
+    ids = (
+        "(SELECT id FROM edition WHERE run_id = :run AND NOT EXISTS "
+        "(SELECT 1 FROM delivery WHERE run_id = :run) AND NOT EXISTS "
+        "(SELECT 1 FROM batch WHERE run_id = :run) ORDER BY id LIMIT :most)"
+    )
+    values = {"run": run_id, "most": most}
+    connection.execute(text(f"DELETE FROM edition_item WHERE edition_id IN {ids}"), values)
+    return connection.execute(text(f"DELETE FROM edition WHERE id IN {ids}"), values).rowcount
+
+
+def drop_pages(connection: Connection, first: int, last: int, *, before: datetime) -> int:
+    """Delete pages of that range of ids, stored before then, that no edition shows any more."""
+    query = text(
+        "DELETE FROM page WHERE id BETWEEN :first AND :last AND created_at < :before AND id NOT IN "
+        "(SELECT page_id FROM edition WHERE page_id BETWEEN :first AND :last)"
+    )
+    return connection.execute(query, {"first": first, "last": last, "before": to_stored(before)}).rowcount
+
+
+def page_span(connection: Connection, *, before: datetime) -> tuple[int, int] | None:
+    """The smallest and largest id of pages stored before then; None when there are none."""
+    query = text("SELECT min(id), max(id) FROM page WHERE created_at < :before")
+    first, last = connection.execute(query, {"before": to_stored(before)}).one()
+    return None if first is None else (int(first), int(last))
+
+
+_OLD_EVENTS = """
+SELECT v.id FROM event v LEFT JOIN run r ON r.id = v.run_id
+WHERE v.id BETWEEN :first AND :last AND v.received_at < :before AND v.applied_at IS NOT NULL
+  AND (v.run_id IS NULL OR v.run_id <> 0) AND (r.id IS NULL OR r.completed_at IS NOT NULL)
+"""
+
+
+def next_event(connection: Connection, *, after: int, before: datetime) -> int | None:
+    """The next event's id, unless that came since: events come in the order of their ids, or nearly so."""
+    query = text("SELECT id, received_at FROM event WHERE id > :after ORDER BY id LIMIT 1")
+    row = connection.execute(query, {"after": after}).one_or_none()
+    return None if row is None or row.received_at >= to_stored(before) else int(row.id)
+
+
+def fold_events(connection: Connection, first: int, last: int, *, before: datetime) -> int:
+    """Count applied events of that range of ids by run and kind, and delete them.
+
+    Kept: what may still prove something (of unfinished runs), and what was said of the account itself.
+    """
+    values = {"before": to_stored(before), "first": first, "last": last}
+    connection.execute(
+        text(
+            "INSERT INTO event_count (run_id, kind, n) "
+            f"SELECT coalesce(run_id, 0), kind, count(*) FROM event WHERE id IN ({_OLD_EVENTS}) "
+            "GROUP BY 1, 2 ON CONFLICT (run_id, kind) DO UPDATE SET n = event_count.n + excluded.n"
+        ),
+        values,
+    )
+    return connection.execute(text(f"DELETE FROM event WHERE id IN ({_OLD_EVENTS})"), values).rowcount
+
+
+def event_counts(connection: Connection, run_id: int) -> dict[str, int]:
+    """How many events of each kind came for a run, folded ones included."""
+    query = text(
+        "SELECT kind, sum(n) FROM (SELECT kind, n FROM event_count WHERE run_id = :run UNION ALL "
+        "SELECT kind, 1 FROM event WHERE run_id = :run) x GROUP BY kind ORDER BY kind"
+    )
+    return {kind: int(n) for kind, n in connection.execute(query, {"run": run_id})}
+
+
+def who_left(connection: Connection, *, before: datetime, most: int) -> list[tuple[int, str, datetime]]:
+    """(id, address, when) of people who left before then and have no letter on its way."""
+    query = text(
+        "SELECT s.id, s.address, s.ended_at FROM subscriber s "
+        "WHERE s.state = 'left' AND s.ended_at < :before "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = s.id AND d.is_open = 1) "
+        "ORDER BY s.ended_at LIMIT :most"
+    )
+    rows = connection.execute(query, {"before": to_stored(before), "most": most})
+    return [(id_, address, from_stored(at)) for id_, address, at in rows]
+
+
+def drop_leftovers(connection: Connection, *, before: datetime, most: int) -> int:
+    """Delete items that were no meetings and that no poll has seen since then."""
+    query = text(
+        "DELETE FROM leftover WHERE (feed_id, fingerprint) IN (SELECT feed_id, fingerprint FROM leftover "
+        "WHERE last_seen_at < :before LIMIT :most)"
+    )
+    return connection.execute(query, {"before": to_stored(before), "most": most}).rowcount
