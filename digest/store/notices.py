@@ -20,7 +20,7 @@ from digest.model import RunKind, SubscriberState
 from digest.store.deliveries import Range
 from digest.store.tables import NoticeRow, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import insert_if_new
+from digest.store.upsert import insert_new
 
 _T = table_of(NoticeRow)
 
@@ -93,10 +93,7 @@ def add(
         "created_at": now,
         "approved_at": now if state is NoticeState.APPROVED else None,
     }
-    if insert_if_new(connection, _T, values) != 1:
-        return None
-    query = select(_T.c.id).where(_T.c.kind == kind.value, _T.c.key == key)
-    return int(connection.execute(query).scalar_one())
+    return insert_new(connection, _T, values)
 
 
 def asked_since(connection: Connection, kind: RunKind, subscriber_id: int, *, since: datetime) -> int:

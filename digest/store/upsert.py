@@ -20,6 +20,14 @@ def insert_if_new(
     return connection.execute(make(table).on_conflict_do_nothing(), rows).rowcount
 
 
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> int | None:
+    """Insert one row and return its ``id``; None when a unique key forbids it (twice is harmless)."""
+    make: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(table).values(dict(values)).on_conflict_do_nothing().returning(table.c.id)
+    found = connection.execute(statement).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
 def insert_or_update(
     connection: Connection,
     table: Table,
