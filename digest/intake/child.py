@@ -26,6 +26,7 @@ CPU_S = 4
 WALL_S = 5.5
 MEMORY_BYTES = 768 * 1024 * 1024  # address space, of which a fresh worker maps about 150 MB
 MAX_DOCUMENTS = 5_000  # of one worker; then a fresh one, so that no leak adds up
+_START_S = 20.0
 _LENGTH = struct.Struct("!I")
 
 
@@ -130,8 +131,10 @@ class _Worker:
     def ask(self, question: Any, wall_s: float) -> Any:
         """The worker's answer. Raises: OSError (TimeoutError among them), EOFError."""
         self.asked += 1
-        # A cold interpreter needs a moment to import the parser before its first answer.
-        self._socket.settimeout(wall_s + (20 if self.asked == 1 else 0))
+        if self.asked == 1:  # a cold interpreter imports the parser first; no document is to pay for that
+            self._socket.settimeout(_START_S)
+            _receive(self._socket)
+        self._socket.settimeout(wall_s)
         _send(self._socket, question)
         return _receive(self._socket)
 
@@ -170,6 +173,7 @@ def serve(descriptor: int, cpu_s: int, memory_bytes: int) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pair = socket.socket(fileno=descriptor)
+    _send(pair, "ready")
     while True:
         try:
             raw, circumstances = _receive(pair)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 from digest.intake.child import ParserPool
@@ -138,8 +139,20 @@ def changed(url: str, count: int) -> dict[str, float]:
         town = Round(url, count, port, at_hosts=count)
         pool.parse(_raw(), timezone="Europe/London", country="gb", as_of=NOW)
         seconds, counts = town.go(fetcher, pool)
+        sizes = parsers_mb()
     assert (counts.new, counts.failed) == (count * 5, 0), counts
-    return {"per_second": count / seconds, "peak_mb": peak_mb()}
+    return {"per_second": count / seconds, "peak_mb": peak_mb(), "children_mb": sum(sizes)}
+
+
+def parsers_mb() -> list[float]:
+    """The largest size so far of each living parser of this process, in megabytes (Linux)."""
+    found = []
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for pid in listed.read_text().split():
+            if b"digest.intake.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                status = Path(f"/proc/{pid}/status").read_text()
+                found.append(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+    return found
 
 
 def unchanged(url: str, count: int) -> dict[str, float]:
