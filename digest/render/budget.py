@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from digest.model import Detail, Entry, Place
 from digest.render.fragment import Fragment
@@ -25,10 +27,14 @@ _SHRINKS = (Place.DECIDED, Place.CORRECTED, Place.PAPERS)
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What is shown, each entry with its fragment at the detail that fits, and what is only counted."""
+    """What is shown, each entry with its fragment at the detail that fits, and what is only counted.
+
+    ``is_whole``: nothing had to be given up.
+    """
 
     shown: tuple[tuple[Entry, Fragment], ...]
     folded: tuple[Entry, ...]
+    is_whole: bool = False
 
 
 def fit(
@@ -37,32 +43,39 @@ def fit(
     room_bytes: int,
     reason: Callable[[Entry], int],
     render: Callable[[Entry, Detail], Fragment],
+    size: Callable[[Fragment], int] = attrgetter("size_bytes"),
 ) -> Fitted:
-    """Fit the entries into ``room_bytes``; ``reason`` is what an entry's reason takes of it.
+    """Fit the entries into ``room_bytes``; ``reason`` is what an entry's reason takes of it, ``size`` what a
+    fragment takes: the larger of its parts, unless only one is sent.
 
     Details shrink from the last entry on, but the first few stay brief; then the longest place folds from its
     end.
     """
     fragments = [render(entry, entry.detail) for entry in entries]
     reasons = [reason(entry) for entry in entries]
-    excess = sum(fragment.size_bytes for fragment in fragments) + sum(reasons) - room_bytes
+    excess = sum(map(size, fragments)) + sum(reasons) - room_bytes
     if excess <= 0:
-        return Fitted(tuple(zip(entries, fragments, strict=True)), ())
-    excess = _shrink(entries, fragments, Detail.BRIEF, excess=excess, spared=frozenset(), render=render)
-    folding = _Folding(entries, reasons)
+        return Fitted(tuple(zip(entries, fragments, strict=True)), (), is_whole=True)
+    shrink = partial(_shrink, entries, fragments, render=render, size=size)
+    excess = shrink(Detail.BRIEF, excess=excess, spared=frozenset())
+    folding = _Folding(entries, reasons, size)
     excess -= folding.fold_later_meetings(fragments, excess)
-    first = _first_few(entries, render)
-    excess = _shrink(entries, fragments, Detail.HEADLINE, excess=excess, spared=first, render=render)
+    first = _first_few(entries, render, size)
+    excess = shrink(Detail.HEADLINE, excess=excess, spared=first)
     folding.fold(fragments, excess)
     pairs = enumerate(zip(entries, fragments, strict=True))
     shown = tuple(pair for n, pair in pairs if n not in folding.folded)
     return Fitted(shown, tuple(entry for n, entry in enumerate(entries) if n in folding.folded))
 
 
-def _first_few(entries: Sequence[Entry], render: Callable[[Entry, Detail], Fragment]) -> set[int]:
+def _first_few(
+    entries: Sequence[Entry],
+    render: Callable[[Entry, Detail], Fragment],
+    size: Callable[[Fragment], int],
+) -> set[int]:
     """The entries that keep their text the longest: the first few, unless brief is not what they are."""
     first = [n for n, entry in enumerate(entries) if entry.place in _SHRINKS][:FIRST_FEW]
-    return {n for n in first if render(entries[n], Detail.BRIEF).size_bytes <= BRIEF_BYTES}
+    return {n for n in first if size(render(entries[n], Detail.BRIEF)) <= BRIEF_BYTES}
 
 
 def _shrink(
@@ -73,6 +86,7 @@ def _shrink(
     excess: int,
     spared: Set[int],
     render: Callable[[Entry, Detail], Fragment],
+    size: Callable[[Fragment], int],
 ) -> int:
     """Less detail, in place, from the last entry on, until ``excess`` bytes are saved; what remains of it."""
     for n, entry in reversed(list(enumerate(entries))):
@@ -80,7 +94,7 @@ def _shrink(
             break
         if n not in spared and entry.place in _SHRINKS and _RANK[entry.detail] > _RANK[target]:
             smaller = render(entry, target)
-            excess -= fragments[n].size_bytes - smaller.size_bytes
+            excess -= size(fragments[n]) - size(smaller)
             fragments[n] = smaller
     return excess
 
@@ -88,8 +102,11 @@ def _shrink(
 class _Folding:
     """Which entries are only counted, by number."""
 
-    def __init__(self, entries: Sequence[Entry], reasons: Sequence[int]) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], reasons: Sequence[int], size: Callable[[Fragment], int]
+    ) -> None:
         self.folded: set[int] = set()
+        self._size = size
         self._reasons = reasons
         self._standing: dict[Place, list[int]] = {}
         self._lines: set[Place] = set()
@@ -118,7 +135,7 @@ class _Folding:
         self.folded.add(n)
         if not self._standing[place]:
             del self._standing[place]
-        saved = fragments[n].size_bytes + self._reasons[n]
+        saved = self._size(fragments[n]) + self._reasons[n]
         if place in self._lines:
             return saved
         self._lines.add(place)

@@ -175,7 +175,9 @@ def _links(elements: list[Element]) -> Iterator[Finding]:
         if href.startswith("#"):
             if href[1:] not in ids:
                 yield Finding("dead-fragment", place, f"{href} leads nowhere", "give its target that id")
-        elif href not in tags.ALL_TAGS and not re.match(r"(https?://|mailto:)[^\s{}]+$", href):
+        elif href.partition("?")[0] not in tags.ALL_TAGS and not re.match(
+            r"(https?://|mailto:)[^\s{}]+$", href
+        ):
             mend = "link to a whole http(s) address"
             yield Finding("unresolved-link", place, f"“{href[:60]}” is no address", mend)
         if not spoken or spoken.lower().strip(" .…›»→") in _EMPTY_WORDS:
@@ -252,7 +254,8 @@ def _parity(page: Page, elements: list[Element]) -> Iterator[Finding]:
     addresses = set(_ADDRESS.findall(page.text))
     for link in (e for e in elements if e.tag == "a"):
         href = link.attributes.get("href", "")
-        if "prose-link" in link.attributes.get("class", "") or not _ADDRESS.fullmatch(href):
+        # Of what a summary links to, and of "less of this" under every item, the text would be too full.
+        if link.attributes.get("class") in ("prose-link", "less") or not _ADDRESS.fullmatch(href):
             continue
         if href not in addresses:
             yield Finding(

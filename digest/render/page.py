@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -18,7 +19,7 @@ from digest.render import sentences, tags
 from digest.render.budget import MAX_BYTES, Fitted, fit
 from digest.render.fragment import GAP, Fragment, fragment_of
 from digest.render.plain import tidy, wrapped
-from digest.render.samples import SHELL, TAG_NAMES
+from digest.render.samples import PART_TAGS, SHELL, TAG_NAMES
 from digest.render.skeleton import Skeleton, Tongue
 from digest.render.subject import preheader_of, subject_of
 from digest.render.views import LinkView, item_view, kind_of, named, year_of
@@ -37,6 +38,8 @@ SAID_FIELDS = (
     *("missing_language", "since", "before", "why", "is_new"),
 )
 _SAID = attrgetter(*SAID_FIELDS)
+_LARGER, _TEXT = attrgetter("size_bytes"), attrgetter("text_bytes")
+_TEXT_SHELL_BYTES = 4_000  # of a letter in plain text alone; what it takes more is found with the page
 # Kept out of previews, so that the letter's first words do not follow the preheader into the inbox list.
 FILLER = Markup("&#847;&zwnj;&nbsp;" * 40)  # noqa: S704 - constant
 
@@ -88,16 +91,27 @@ class _Letter:
     year: int
 
     @property
+    def has_html(self) -> bool:
+        return self.edition.profile.format is Format.HTML
+
+    @property
     def language(self) -> Language:
         return self.tongue.language
 
     def fitted(self, room_bytes: int) -> Fitted:
         # The shell is taken off here; what the notes take is found with the whole page, in the next round.
+        room_bytes -= self.skeleton.shell_bytes if self.has_html else _TEXT_SHELL_BYTES
+        fitted = self._fit(room_bytes, has_less=True)
+        # A way to get less under every item is worth no words of any.
+        return fitted if fitted.is_whole else self._fit(room_bytes, has_less=False)
+
+    def _fit(self, room_bytes: int, *, has_less: bool) -> Fitted:
         return fit(
             self.edition.entries,
-            room_bytes=room_bytes - self.skeleton.shell_bytes,
+            room_bytes=room_bytes,
+            size=_LARGER if self.has_html else _TEXT,
             reason=lambda entry: self.reason(entry.reasons).size_bytes,
-            render=self.entry,
+            render=partial(self.entry, has_less=has_less),
         )
 
     def page(self, fitted: Fitted) -> tuple[Page, int]:
@@ -125,11 +139,12 @@ class _Letter:
         }
         return shell_page(self.tongue, context, pieces, format=self.edition.profile.format)
 
-    def entry(self, entry: Entry, detail: Detail) -> Fragment:
+    def entry(self, entry: Entry, detail: Detail, *, has_less: bool) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
         # Who follows one council need not be told which one under every meeting.
         names_council = len(self.edition.councils) != 1
-        key = (_SAID(entry), detail, bool(entry.reasons), names_council, self.language.code, self.year)
+        said = _SAID(entry)
+        key = (said, detail, bool(entry.reasons), names_council, has_less, self.language.code, self.year)
         kept = self.skeleton.fragments.get(key)
         if kept is None:
             view = item_view(
@@ -144,6 +159,7 @@ class _Letter:
                 "item": view,
                 "names_council": names_council,
                 "has_reason": bool(entry.reasons),
+                "has_less": has_less and bool(view.less),
                 "reason": GAP,
             }
             kept = self._fragment(key, _PARTS[kind_of(entry)], context)
@@ -156,9 +172,9 @@ class _Letter:
 
     def _fragment(self, key: Hashable, name: str, context: Mapping[str, Any]) -> Fragment:
         part = self.tongue.parts[f"parts/{name}"]
-        common = {"lang": self.language.code, "publication": self.skeleton.publication, "tags": TAG_NAMES}
-        html = tags.neutralise_html(part.html.render(common, **context))
-        text = "\n" + tidy(tags.neutralise(part.text.render(common, **context)))
+        common = {"lang": self.language.code, "publication": self.skeleton.publication, "tags": PART_TAGS}
+        html = tags.unveiled(tags.neutralise_html(part.html.render(common, **context)))
+        text = "\n" + tidy(tags.unveiled(tags.neutralise(part.text.render(common, **context))))
         fragment = fragment_of(html, text)
         self.skeleton.fragments.keep(key, fragment, weight=len(html) + len(text))
         return fragment

@@ -54,6 +54,9 @@ class TagNames:
 
 
 TAG_NAMES = TagNames()
+PART_TAGS = TagNames(
+    *(tags.veiled(name) for name in (tags.UNSUBSCRIBE, tags.PREFERENCES, tags.VIEW, tags.ACTION))
+)
 
 
 def template_names() -> tuple[str, ...]:
@@ -118,6 +121,7 @@ def _part(part: str) -> tuple[dict[str, Any], ...]:
             "item": item,
             "names_council": n == 0,
             "has_reason": n == 0,
+            "has_less": n == 0,
             "reason": "Here because you follow Stockport.",
         }
         for n, item in enumerate(items)
@@ -189,6 +193,8 @@ def _item() -> ItemView:
         missing="There is no summary in Welsh yet.",
         content_lang="cy",
         summary_lang="cy",
+        calendar_url=_URL,
+        less="committee:stockport/Planning",
     )
 
 
@@ -226,4 +232,6 @@ def _bare_item() -> ItemView:
         missing="",
         content_lang="",
         summary_lang="",
+        calendar_url="",
+        less="",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from digest.model import Council, Edition, Folded, Place, Profile, Reason, Silence, Waiting
+from digest.model import Council, Edition, Folded, LineKind, Place, Profile, Reason, Silence, Waiting
 from digest.render.tags import neutralise
 from digest.render.views import named
 from digest.render.words import Language, local, message, plural
@@ -36,6 +36,14 @@ def counted(place: Place, n: int, language: Language) -> str:
     return language.count(one, many, n)
 
 
+def _counted_apart(place: Place, n: int, withdrawn: int, language: Language) -> list[str]:
+    """What is in a place, and of corrections those that say that nothing is left to correct."""
+    phrases = [counted(place, n - withdrawn, language)] if n > withdrawn else []
+    if withdrawn:
+        phrases.append(language.count("one summary withdrawn", "%(n)d summaries withdrawn", withdrawn))
+    return phrases
+
+
 def place_counts(edition: Edition) -> dict[Place, int]:
     """Items by place, folded ones included."""
     counts: dict[Place, int] = {}
@@ -54,7 +62,14 @@ def opening_line(edition: Edition, language: Language) -> str:
         return language("A quiet time at %(councils)s: nothing new to tell you.", councils=councils)
     if not counts:
         return language("News from %(councils)s.", councils=councils)
-    phrases = language.joined([counted(place, n, language) for place, n in counts.items()])
+    withdrawn = sum(entry.line_kind is LineKind.WITHDRAWAL for entry in edition.entries)
+    phrases = language.joined(
+        [
+            phrase
+            for place, n in counts.items()
+            for phrase in _counted_apart(place, n, withdrawn if place is Place.CORRECTED else 0, language)
+        ]
+    )
     if edition.is_quiet:
         return language(
             "A quiet time at %(councils)s: nothing new, but %(what)s.", councils=councils, what=phrases

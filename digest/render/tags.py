@@ -24,14 +24,29 @@ NAME_HTML = "-dgNameH-"
 NAME_TEXT = "-dgNameT-"
 ALL_TAGS = (UNSUBSCRIBE, PREFERENCES, VIEW, ACTION, NAME_HTML, NAME_TEXT)
 
-MAX_VALUE_BYTES = 400  # of one tag's value; the size budget of a page reckons with it
+MAX_VALUE_BYTES = (
+    160  # of one tag's value: room for a base_url of 110; the size budget of a page reckons with it
+)
 MAX_NAME = 60  # characters of a reader's name in a greeting
 _LEAD = "-dg"
+# Stands for the lead while a part is rendered: content has no controls, so only a template put it there.
+_VEILED = "\x03"
 _ADDRESS_WITH_LEAD = re.compile(r"https?://[^\s<>\"]*-dg[^\s<>\"]*")
+_LESS = re.compile(r"\s*<a\b[^>]*" + re.escape(PREFERENCES) + r"\?less=[^>]*>[^<]*</a>")
 _TAG = re.compile("(" + "|".join(re.escape(tag) for tag in ALL_TAGS) + ")")
 # RFC 3986 unreserved and reserved, without those that HTML or a quoted attribute reads (& ' " < >).
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9:/._~%?=+@,;!$()*\[\]#-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+
+
+def veiled(tag: str) -> str:
+    """The tag as the templates of parts write it, told apart from content that looks like one."""
+    return tag.replace(_LEAD, _VEILED, 1)
+
+
+def unveiled(text: str) -> str:
+    """The rendered and neutralised part with its template's own tags."""
+    return text.replace(_VEILED, _LEAD)
 
 
 def neutralise_html(html: str) -> str:
@@ -60,7 +75,8 @@ def values_for(
     Raises: RenderError when an address holds a character that HTML would read, or is too long.
     """
     spoken = neutralise(_CONTROL.sub(" ", name).strip()[:MAX_NAME].strip())
-    spoken = f" {spoken}" if spoken else ""
+    # What takes more than this in HTML is no name to greet by.
+    spoken = f" {spoken}" if spoken and len(escape(spoken).encode()) < MAX_VALUE_BYTES else ""
     return {
         UNSUBSCRIBE: _checked(unsubscribe_url, "unsubscribe"),
         PREFERENCES: _checked(preferences_url, "preferences"),
@@ -86,9 +102,13 @@ def fill(page: Page, values: Mapping[str, str]) -> Page:
 
 
 def neutral(page: Page, base_url: str) -> Page:
-    """The page as anyone may see it: the personal links lead to the front page, nobody is named."""
+    """The page as anyone may see it: the personal links lead to the front page, nobody is named.
+
+    What only its reader could do with one item ("less of this") is left out.
+    """
     front = base_url.rstrip("/") + "/"
-    return fill(page, values_for(unsubscribe_url=front, preferences_url=front, view_url=front))
+    shown = replace(page, html=None if page.html is None else _LESS.sub("", page.html))
+    return fill(shown, values_for(unsubscribe_url=front, preferences_url=front, view_url=front))
 
 
 def tags_in(page: Page) -> tuple[str, ...]:

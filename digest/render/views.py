@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -81,6 +82,8 @@ class ItemView:
 
     ``eyebrow`` stands above the heading: council and committee, each only where the heading does not say it.
     ``kind``: decided, correction, withdrawal, cancelled, postponed, changed, papers or coming_up.
+    ``calendar_url`` is one meeting as a calendar file. ``less`` follows ``?less=`` after the tag of the
+    preferences: less of this committee; empty where nobody should be asked.
     ``content_lang`` is the language of the meeting's own names, ``summary_lang`` that of the summary; each is
     empty where it is the letter's. ``body`` is Markup (sanitised when the summary was condensed).
     """
@@ -117,6 +120,8 @@ class ItemView:
     missing: str
     content_lang: str
     summary_lang: str
+    calendar_url: str
+    less: str
 
 
 def item_view(
@@ -176,6 +181,8 @@ def item_view(
         missing=_missing(entry, language),
         content_lang="" if content_lang == language.code else content_lang,
         summary_lang=summary.language if summary and summary.language != language.code else "",
+        calendar_url=f"{base_url}/meetings/{meeting.id}/calendar.ics" if on and _is_coming(meeting) else "",
+        less=_less(entry),
     )
 
 
@@ -320,6 +327,18 @@ def _status(meeting: Meeting, language: Language) -> str:
         MeetingStatus.CANCELLED: language("Cancelled"),
         MeetingStatus.POSTPONED: language("Postponed"),
     }.get(meeting.status, "")
+
+
+def _is_coming(meeting: Meeting) -> bool:
+    return meeting.status in (MeetingStatus.SCHEDULED, MeetingStatus.PROVISIONAL)
+
+
+def _less(entry: Entry) -> str:
+    """The choice that "less of this" stands for; what we got wrong is said to whoever was told it."""
+    committee = one_line(entry.meeting.committee)[:MAX_NAME]
+    if entry.place is Place.CORRECTED or not committee:
+        return ""
+    return quote(f"committee:{entry.council.slug}/{committee}", safe=":/")
 
 
 def _since(entry: Entry, language: Language, year: int) -> str:

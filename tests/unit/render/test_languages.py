@@ -46,7 +46,7 @@ def test_a_welsh_letter_speaks_welsh() -> None:
     text = re.sub(r"\s+", " ", welsh_letter().text)
     for words in (
         "Helo-dgNameT-,",
-        "Y tu mewn: penderfyniadau 7 o gyfarfodydd, 2 o gywiriadau",
+        "Y tu mewn: penderfyniadau 7 o gyfarfodydd, un cywiriad, un crynodeb",
         "Dydd Mercher 3 Medi, 6pm",
         "PENDERFYNWYD",
         "a 4 o grynodebau eraill o Stockport, ar y we",
