@@ -28,7 +28,7 @@ from scheduler.steps import FEEDS, HOUSE, LETTERS, NOTICES, Bench, Step
 SCHEMA = "digest_queue"
 GROUPS = 16
 """Groups of hosts: as many workers can poll at the same time."""
-STALLED_AFTER_S = 30.0
+HEARTBEAT_S, STALLED_AFTER_S = 5.0, 20.0
 _LOG = structlog.get_logger()
 
 _RUN = ("plan", "compose", "dispatch", "settle")

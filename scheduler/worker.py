@@ -20,7 +20,7 @@ from digest.store import runs, tasks
 from digest.wiring import Hall
 from scheduler.health import Health
 from scheduler.jobs import JOBS, do
-from scheduler.queue import QUEUES, Queue, async_app
+from scheduler.queue import HEARTBEAT_S, QUEUES, STALLED_AFTER_S, Queue, async_app
 from scheduler.steps import HOUSE_EVERY, LANES, LETTERS, Bench, Step, steps_of_run
 
 _BEAT_EVERY_S = 10.0
@@ -81,6 +81,8 @@ class Worker:
                         concurrency=1,
                         install_signal_handlers=False,
                         delete_jobs="always",
+                        update_heartbeat_interval=HEARTBEAT_S,
+                        stalled_worker_timeout=STALLED_AFTER_S,
                         fetch_job_polling_interval=self._wake_s,
                     )
             except Exception as error:  # noqa: BLE001 (a worker outlives its database)

@@ -9,7 +9,7 @@ import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_json, say
 
-db = typer.Typer(help="The database: upgrade, check, backup.", no_args_is_help=True)
+db = typer.Typer(help="The database: upgrade, check, backup, copy.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -72,3 +72,32 @@ def backup(context: typer.Context, to: Annotated[Path, typer.Argument(help="The 
     with entrance.hall() as hall:
         hall.database.backup(to)
     say(f"written to {to}")
+
+
+@db.command("copy")
+def copy(
+    context: typer.Context,
+    to: Annotated[str, typer.Option(help="The empty database, as postgresql://user@host/name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Copy everything into another, empty database, verified; then write its URL into digest.toml.
+
+    Nobody can write meanwhile. Interrupted, it has copied nothing: start it again.
+
+    Example: digest db copy --to postgresql://digest@db.example.org/digest
+    """
+    from digest.store import copying
+    from digest.store.database import Database
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        target = Database(to)
+        try:
+            copied = copying.copy(hall.database, target)
+        finally:
+            target.close()
+    rows = sum(one.rows for one in copied)
+    if as_json:
+        tables = [{"table": one.table, "rows": one.rows, "fingerprint": one.fingerprint} for one in copied]
+        print_json({"to": target.shown_url, "rows": rows, "tables": tables})
+    say(f"{rows} rows are copied to {target.shown_url} and verified: make that the database_url")
