@@ -393,9 +393,7 @@ def complete(database: Database, run: Run, *, now: datetime) -> Mapping[str, int
         is_over = not {"waiting", "ready", "claimed"} & set(standing) and current.planned_at is not None
         if current.state is not RunState.CANCELLED:
             is_over = is_over and current.composed_at is not None and current.state is not RunState.PAUSED
-        if current.completed_at is None and is_over:
-            deliveries.close_run(connection, run.id)
-            if "uncertain" not in standing:
-                runs.mark_completed(connection, run.id, now=now)
-                runs.keep_counts(connection, run.id)
+        if current.completed_at is None and is_over and "uncertain" not in standing:
+            runs.mark_completed(connection, run.id, now=now)
+            runs.keep_counts(connection, run.id)
         return runs.run_counts(connection, run.id)

@@ -101,10 +101,10 @@ def told_of(items: Sequence[str], *, before_seq: int) -> Audience:
 
 _ONCE = "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id)"
 _INSERT = """
-INSERT INTO delivery (run_id, subscriber_id, edition_id, batch_id, from_seq, upto_seq, ended, is_open)
+INSERT INTO delivery (run_id, subscriber_id, edition_id, batch_id, from_seq, upto_seq, ended)
 SELECT :run, x.id, x.edition_id,
   (x.edition_id * {batches} + (x.already + x.place - 1) / :batch_size) * {attempts} + 1,
-  x.covered_seq, x.covered_seq, NULL, 0
+  x.covered_seq, x.covered_seq, NULL
 FROM (SELECT s.id, s.covered_seq, m.edition_id, m.already,
              row_number() OVER (PARTITION BY m.edition_id ORDER BY s.id) AS place
       {source} JOIN notice_map m ON m.profile_id = s.profile_id AND m.schedule_id = s.schedule_id

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from digest.errors import StoreError
 from digest.model import Ended
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, EditionRow, batch_key, table_of
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
@@ -47,27 +48,31 @@ WHERE s.id BETWEEN :first AND :last AND s.schedule_id = :schedule AND s.state = 
 # Somebody whose older letter is being handed over right now is planned a moment later, when it is known.
 _NOT_IN_FLIGHT = """
 NOT EXISTS (SELECT 1 FROM delivery o JOIN batch b ON b.id = o.batch_id
-                  WHERE o.subscriber_id = s.id AND o.is_open = 1 AND o.ended IS NULL AND b.state = 'claimed')
+            WHERE o.run_id = s.open_run_id AND o.run_id <> :run AND o.subscriber_id = s.id
+              AND o.ended IS NULL AND b.state = 'claimed')
 """
 
 _GROUPS = "SELECT s.profile_id, s.covered_seq, count(*) {due} GROUP BY s.profile_id, s.covered_seq"
 
 _INSERT = """
-INSERT INTO delivery (run_id, subscriber_id, edition_id, batch_id, from_seq, upto_seq, ended, is_open)
-SELECT :run, s.id, m.edition_id,
-  (m.edition_id * {batches} + (m.already + row_number() OVER (PARTITION BY m.edition_id ORDER BY s.id) - 1)
-     / :batch_size) * {attempts} + 1,
-  s.covered_seq, :upto, NULL, 1
-{due_joined}
+INSERT INTO delivery (run_id, subscriber_id, edition_id, batch_id, from_seq, upto_seq, ended)
+SELECT :run, s.id, m.edition_id, {batch}, s.covered_seq, :upto, NULL
+{due_joined} AND m.batch_id IS {which} NULL
 ORDER BY s.id
 """
+# A small group goes into one batch, known beforehand; in a large one each has a place of their own.
+_PLACE = "(m.already + row_number() OVER (PARTITION BY m.edition_id ORDER BY s.id) - 1)"
+_BY_PLACE = f"(m.edition_id * {BATCHES_PER_EDITION} + {_PLACE} / :batch_size) * {ATTEMPTS} + 1"
+_SMALL = 4  # of these fill a batch: rather than to split a small group, the batch before stays smaller
 
+# What was written says whose marks move and to which run their open letter belongs.
 _MOVE_MARKS = """
-UPDATE subscriber SET covered_seq = :upto
+UPDATE subscriber SET covered_seq = :upto, open_run_id = :run
 FROM delivery d
 WHERE d.run_id = :run AND d.subscriber_id BETWEEN :first AND :last
   AND subscriber.id = d.subscriber_id AND subscriber.id BETWEEN :first AND :last
   AND subscriber.covered_seq = d.from_seq AND d.ended IS NULL
+  AND (subscriber.open_run_id IS NULL OR subscriber.open_run_id <> :run)
 """
 
 
@@ -85,15 +90,7 @@ def plan_range(
     ``raised`` maps (profile id, covered seq) to the ``from_seq`` of their edition: equal content, one
     edition. Planning a range twice changes nothing. The transaction must hold ``LOCK_PLAN``.
     """
-    values = {
-        "run": plan.run_id,
-        "schedule": plan.schedule_id,
-        "slot": to_stored(plan.slot_at),
-        "upto": plan.upto_seq,
-        "first": span.first,
-        "last": span.last,
-        "batch_size": plan.batch_size,
-    }
+    values = _values(plan, span)
     due, must_wait = _DUE, False
     if has_older(connection, plan, span):
         close_older(connection, plan, span)
@@ -104,14 +101,37 @@ def plan_range(
     if not groups:
         return 0, must_wait
     _write_map(connection, plan, groups, raised([(profile, mark) for profile, mark, _ in groups]))
+    written = _write_deliveries(connection, due, values)
+    moved = connection.execute(text(_MOVE_MARKS), values).rowcount
+    if moved != written:
+        raise StoreError(f"{written} deliveries were planned and {moved} marks moved: run `digest db check`")
+    return written, must_wait
+
+
+def _values(plan: PlanOf, span: Range) -> dict[str, object]:
+    return {
+        "run": plan.run_id,
+        "schedule": plan.schedule_id,
+        "slot": to_stored(plan.slot_at),
+        "upto": plan.upto_seq,
+        "first": span.first,
+        "last": span.last,
+        "batch_size": plan.batch_size,
+    }
+
+
+def _write_deliveries(connection: Connection, due: str, values: Mapping[str, object]) -> int:
     joined = due.replace(
         "FROM subscriber s",
         "FROM subscriber s JOIN plan_map m ON m.profile_id = s.profile_id AND m.covered_seq = s.covered_seq",
     )
-    sql = _INSERT.format(batches=BATCHES_PER_EDITION, attempts=ATTEMPTS, due_joined=joined)
-    written = connection.execute(text(sql), values).rowcount
-    connection.execute(text(_MOVE_MARKS), values)
-    return int(written), must_wait
+    written = 0
+    large = "SELECT 1 FROM plan_map WHERE batch_id IS NULL LIMIT 1"
+    if connection.exec_driver_sql(large).one_or_none() is not None:
+        sql = _INSERT.format(batch=_BY_PLACE, due_joined=joined, which="")
+        written += connection.execute(text(sql), values).rowcount
+    sql = _INSERT.format(batch="m.batch_id", due_joined=joined, which="NOT")
+    return int(written + connection.execute(text(sql), values).rowcount)
 
 
 def _write_map(
@@ -125,7 +145,7 @@ def _write_map(
     connection.exec_driver_sql("DROP TABLE IF EXISTS plan_map")
     connection.exec_driver_sql(
         "CREATE TEMP TABLE plan_map (profile_id BIGINT, covered_seq BIGINT, edition_id BIGINT, "
-        "already BIGINT, PRIMARY KEY (profile_id, covered_seq))"
+        "already BIGINT, batch_id BIGINT, PRIMARY KEY (profile_id, covered_seq))"
     )
     wanted = {(profile, raised[profile, mark]) for profile, mark, _ in groups}
     editions = open_editions(connection, plan.run_id, wanted, content_seq=plan.upto_seq)
@@ -134,18 +154,21 @@ def _write_map(
         edition = editions[profile, raised[profile, mark]]
         sizes[edition] = sizes.get(edition, 0) + n
     already = extend_batches(connection, plan, sizes)
+    rows = []
+    for profile, mark, _ in groups:
+        edition = editions[profile, raised[profile, mark]]
+        batch = None
+        if _is_small(sizes[edition], plan):
+            batch = batch_key(edition, number=already[edition] // plan.batch_size, attempt=1)
+        row = {"profile": profile, "mark": mark, "edition": edition, "already": already[edition]}
+        rows.append({**row, "batch": batch})
     connection.execute(
-        text("INSERT INTO plan_map VALUES (:profile, :mark, :edition, :already)"),
-        [
-            {
-                "profile": profile,
-                "mark": mark,
-                "edition": (edition := editions[profile, raised[profile, mark]]),
-                "already": already[edition],
-            }
-            for profile, mark, _ in groups
-        ],
+        text("INSERT INTO plan_map VALUES (:profile, :mark, :edition, :already, :batch)"), rows
     )
+
+
+def _is_small(n: int, plan: PlanOf) -> bool:
+    return n * _SMALL <= plan.batch_size
 
 
 def open_editions(
@@ -181,14 +204,18 @@ def _editions(connection: Connection, run_id: int) -> dict[tuple[int, int], int]
 
 
 def extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, int]) -> dict[int, int]:
-    """Fill each edition's batches by so many more deliveries; returns how many each had before.
+    """Fill each edition's batches by so many more deliveries; returns at which place of it they begin.
 
-    Only a batch that is still waiting may grow; an edition that is being sent already starts a new one.
+    Only a batch that is still waiting may grow; an edition that is being sent already starts a new one, and
+    so does a small group for which the last one has no room.
     """
     already: dict[int, int] = {}
     rows = []
+    levels = _fill_levels(connection, plan)
     for edition, n in sizes.items():
-        full = _fill_level(connection, edition, batch_size=plan.batch_size)
+        full = levels.get(edition, 0)
+        if _is_small(n, plan) and full % plan.batch_size + n > plan.batch_size:
+            full += plan.batch_size - full % plan.batch_size
         already[edition] = full
         number = full // plan.batch_size
         while number * plan.batch_size < full + n:
@@ -208,25 +235,25 @@ def extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, int
     return already
 
 
-def _fill_level(connection: Connection, edition: int, *, batch_size: int) -> int:
-    row = connection.execute(
-        text(
-            "SELECT number, size, state FROM batch WHERE edition_id = :e AND attempt = 1 "
-            "ORDER BY number DESC LIMIT 1"
-        ),
-        {"e": edition},
-    ).one_or_none()
-    if row is None:
-        return 0
-    number, size, state = row
-    return int(number * batch_size + size if state == "waiting" else (number + 1) * batch_size)
+_LAST_BATCHES = """
+SELECT b.edition_id, b.number, b.size, b.state
+FROM (SELECT edition_id, max(number) AS number FROM batch WHERE run_id = :run AND attempt = 1
+      GROUP BY edition_id) last
+JOIN batch b ON b.edition_id = last.edition_id AND b.number = last.number AND b.attempt = 1
+"""
+
+
+def _fill_levels(connection: Connection, plan: PlanOf) -> dict[int, int]:
+    """Edition -> how many places of its batches are taken; places of a batch that may not grow all are."""
+    size = plan.batch_size
+    rows = connection.execute(text(_LAST_BATCHES), {"run": plan.run_id})
+    return {e: number * size + (n if state == "waiting" else size) for e, number, n, state in rows}
 
 
 # --- ending ----------------------------------------------------------------------------------------
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"
-# Ready, but claimed before by somebody who died: a repeatable sender's letter that may have arrived.
-_AGAIN = "(b.state = 'ready' AND b.claimed_at IS NOT NULL)"
+# Ready and claimed before by somebody who died is a repeatable sender's letter that may have arrived.
 _UNCLAIMED = (
     "(b.state IS NULL OR b.state IN ('waiting', 'refused', 'closed') "
     f"OR (b.state = 'ready' AND b.claimed_at IS NULL)) AND NOT {_EMPTY}"
@@ -237,49 +264,44 @@ WHERE d.ended IS NULL AND {which}
 """
 
 
-def close_older(connection: Connection, plan: PlanOf, span: Range) -> None:
-    """End the open deliveries that older runs left with people due now, each as what became of it.
+# Runs that may still have open letters: of a completed one every batch has come to its end.
+_OTHERS = "SELECT id FROM run WHERE kind = 'digest' AND completed_at IS NULL AND id <> :run"
 
-    Handed over or in doubt: no longer open. Planned only: expired, the range given back. In flight: left.
+
+def close_older(connection: Connection, plan: PlanOf, span: Range) -> None:
+    """End what older runs have planned only for people due now: expired, the range given back.
+
+    Handed over, in doubt or with nothing to say: stays as it is, and is not their open letter any more once
+    they are planned. In flight: left.
     """
-    values = {
-        "run": plan.run_id,
-        "schedule": plan.schedule_id,
-        "slot": to_stored(plan.slot_at),
-        "first": span.first,
-        "last": span.last,
-    }
+    values = _values(plan, span)
     older = (
-        "d.is_open = 1 AND d.run_id <> :run AND d.subscriber_id BETWEEN :first AND :last AND EXISTS ("
-        "SELECT 1 FROM subscriber s WHERE s.id = d.subscriber_id AND s.schedule_id = :schedule "
-        "AND s.state = 'active' AND s.due_from_at <= :slot) AND "
+        f"d.run_id IN ({_OTHERS}) AND d.subscriber_id BETWEEN :first AND :last AND EXISTS ("
+        "SELECT 1 FROM subscriber s WHERE s.id = d.subscriber_id AND s.open_run_id = d.run_id "
+        "AND s.schedule_id = :schedule AND s.state = 'active' AND s.due_from_at <= :slot) AND "
     )
-    _end_where(connection, older + "b.state = 'handed_over'", values, ended=Ended.HANDED_OVER)
-    _end_where(connection, older + _EMPTY, values, ended=Ended.EMPTY)
-    _end_where(connection, older + f"(b.state = 'uncertain' OR {_AGAIN})", values, ended=None)
     _end_where(connection, older + _UNCLAIMED, values, ended=Ended.EXPIRED)
 
 
 def has_older(connection: Connection, plan: PlanOf, span: Range) -> bool:
-    """Whether people of the range still have an open digest delivery of another run."""
-    query = (
-        "SELECT 1 FROM delivery "
-        "WHERE is_open = 1 AND subscriber_id BETWEEN :a AND :b AND run_id <> :run LIMIT 1"
+    """Whether people of the range may still have an open digest delivery of another run."""
+    values = {"run": plan.run_id}
+    if connection.execute(text(f"{_OTHERS} LIMIT 1"), values).one_or_none() is None:
+        return False
+    query = text(
+        f"SELECT 1 FROM subscriber WHERE id BETWEEN :a AND :b AND open_run_id IN ({_OTHERS}) LIMIT 1"
     )
-    values = {"a": span.first, "b": span.last, "run": plan.run_id}
-    return connection.execute(text(query), values).one_or_none() is not None
+    return connection.execute(query, values | {"a": span.first, "b": span.last}).one_or_none() is not None
 
 
-def _end_where(
-    connection: Connection, which: str, values: Mapping[str, object], *, ended: Ended | None
-) -> int:
+def _end_where(connection: Connection, which: str, values: Mapping[str, object], *, ended: Ended) -> int:
     """End the deliveries for which ``which`` holds, giving ranges back where the end says so.
 
     Only a mark that still stands where this delivery put it goes back: a later one covers more.
-    None: not open any more, no end yet. Deliveries that have ended stay as they ended.
+    Deliveries that have ended stay as they ended.
     """
     found = _FROM.format(which=which)
-    if ended is not None and not ended.keeps_range:
+    if not ended.keeps_range:
         connection.execute(
             text(
                 "UPDATE subscriber SET covered_seq = g.from_seq "
@@ -290,10 +312,10 @@ def _end_where(
         )
     result = connection.execute(
         text(
-            "UPDATE delivery SET ended = :code, is_open = 0 "
+            "UPDATE delivery SET ended = :code "
             f"WHERE (run_id, subscriber_id) IN (SELECT d.run_id, d.subscriber_id {found})"
         ),
-        {**values, "code": None if ended is None else ENDED_CODES[ended]},
+        {**values, "code": ENDED_CODES[ended]},
     )
     return max(result.rowcount, 0)
 
@@ -323,25 +345,6 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     return n
 
 
-_OF_BATCH = "batch_id IN (SELECT id FROM batch WHERE run_id = :run AND state = '{state}')"
-_OF_EMPTY = """edition_id IN
-  (SELECT id FROM edition WHERE run_id = :run AND composed_at IS NOT NULL AND page_id IS NULL)"""
-_CLOSE_RUN = (
-    "UPDATE delivery SET is_open = 0, ended = :code WHERE run_id = :run AND ended IS NULL AND {which}"
-)
-
-
-def close_run(connection: Connection, run_id: int) -> None:
-    """Write the ends that batches and editions carry into the run's deliveries. Twice is harmless."""
-    for ended, which in (
-        (Ended.HANDED_OVER, _OF_BATCH.format(state="handed_over")),
-        (Ended.EMPTY, _OF_EMPTY),
-        (None, "is_open = 1 AND " + _OF_BATCH.format(state="uncertain")),
-    ):
-        code = None if ended is None else ENDED_CODES[ended]
-        connection.execute(text(_CLOSE_RUN.format(which=which)), {"run": run_id, "code": code})
-
-
 def subscriber_span(connection: Connection) -> Range | None:
     """The smallest and largest subscriber id; None when there is nobody."""
     first, last = connection.execute(text("SELECT min(id), max(id) FROM subscriber")).one()
@@ -361,10 +364,14 @@ class RangeOf:
 def ranges_of(connection: Connection, subscriber_id: int) -> list[RangeOf]:
     """The digest ranges of one subscriber that count as said or are under way, oldest first."""
     query = text(
-        "SELECT d.run_id, d.ended, d.from_seq, d.upto_seq FROM delivery d JOIN run r ON r.id = d.run_id "
+        "SELECT d.run_id, CASE WHEN d.ended IS NOT NULL THEN d.ended WHEN b.state = 'handed_over' THEN :sent "
+        f"WHEN {_EMPTY} THEN :empty END, d.from_seq, d.upto_seq "
+        "FROM delivery d JOIN run r ON r.id = d.run_id "
+        "LEFT JOIN batch b ON b.id = d.batch_id LEFT JOIN edition e ON e.id = d.edition_id "
         "WHERE d.subscriber_id = :s AND r.kind = 'digest' ORDER BY d.run_id"
     )
-    rows = connection.execute(query, {"s": subscriber_id})
+    codes = {"sent": ENDED_CODES[Ended.HANDED_OVER], "empty": ENDED_CODES[Ended.EMPTY]}
+    rows = connection.execute(query, {"s": subscriber_id, **codes})
     found = [RangeOf(run, ENDED_OF_CODE.get(code), first, last) for run, code, first, last in rows]
     return [one for one in found if one.ended is None or one.ended.keeps_range]
 
@@ -384,12 +391,4 @@ def count_due(connection: Connection, plan: PlanOf) -> int:
     span = subscriber_span(connection)
     if span is None:
         return 0
-    values = {
-        "run": plan.run_id,
-        "schedule": plan.schedule_id,
-        "slot": to_stored(plan.slot_at),
-        "upto": plan.upto_seq,
-        "first": span.first,
-        "last": span.last,
-    }
-    return int(connection.execute(text(f"SELECT count(*) {_DUE}"), values).scalar_one())
+    return int(connection.execute(text(f"SELECT count(*) {_DUE}"), _values(plan, span)).scalar_one())

@@ -111,8 +111,9 @@ SELECT run_id, max(CASE WHEN kind IN ('blocked', 'deferred') THEN 1 ELSE 0 END) 
   max(CASE WHEN kind = 'delivered' THEN 1 ELSE 0 END) AS is_delivered
 FROM event
 WHERE subscriber_id = :s AND run_id IN (
-  SELECT run_id FROM delivery WHERE subscriber_id = :s AND (ended IS NULL OR ended = 1)
-  ORDER BY run_id DESC LIMIT 5)
+  SELECT d.run_id FROM delivery d JOIN batch b ON b.id = d.batch_id
+  WHERE d.subscriber_id = :s AND (d.ended = 1 OR (d.ended IS NULL AND b.state <> 'closed'))
+  ORDER BY d.run_id DESC LIMIT 5)
 GROUP BY run_id
 """
 

@@ -15,11 +15,19 @@ _BROKEN = {
         WHERE last > from_seq""",
     "digest ranges run backwards": "SELECT count(*) FROM delivery WHERE from_seq > upto_seq",
     "marks are behind a range that was kept": """
-        SELECT count(*) FROM subscriber s WHERE s.covered_seq < (
-          SELECT max(d.upto_seq) FROM delivery d JOIN run r ON r.id = d.run_id
-          WHERE d.subscriber_id = s.id AND r.kind = 'digest' AND d.is_open = 1)""",
-    "deliveries have ended and are open": """
-        SELECT count(*) FROM delivery WHERE ended IS NOT NULL AND is_open = 1""",
+        SELECT count(*) FROM subscriber s
+        JOIN delivery d ON d.run_id = s.open_run_id AND d.subscriber_id = s.id
+        WHERE d.from_seq < d.upto_seq AND s.covered_seq < d.upto_seq
+          AND (d.ended IS NULL OR d.ended IN (1, 2, 3, 4, 5))""",
+    "marks name a run that planned nothing for them": """
+        SELECT count(*) FROM subscriber s LEFT JOIN delivery d
+          ON d.run_id = s.open_run_id AND d.subscriber_id = s.id
+        WHERE s.open_run_id IS NOT NULL AND d.run_id IS NULL""",
+    "deliveries name a run that is not there": """
+        SELECT count(*) FROM delivery d LEFT JOIN run r ON r.id = d.run_id WHERE r.id IS NULL""",
+    "digest deliveries name a subscriber who is not there": """
+        SELECT count(*) FROM delivery d JOIN run r ON r.id = d.run_id
+        LEFT JOIN subscriber s ON s.id = d.subscriber_id WHERE r.kind = 'digest' AND s.id IS NULL""",
     "deliveries name a batch of another run": """
         SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id WHERE b.run_id <> d.run_id""",
     "deliveries name an edition that is not there": """

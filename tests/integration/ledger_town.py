@@ -218,8 +218,10 @@ class Town:
     def ranges(self, reader: int) -> list[tuple[int, int, str]]:
         """(from_seq, upto_seq, standing) of every delivery to a reader, by run."""
         rows = self.rows(
-            "SELECT d.from_seq, d.upto_seq, d.ended, b.state FROM delivery d LEFT JOIN batch b "
-            "ON b.id = d.batch_id WHERE d.subscriber_id = :reader ORDER BY d.run_id",
+            "SELECT d.from_seq, d.upto_seq, d.ended, "
+            "CASE WHEN e.composed_at IS NOT NULL AND e.page_id IS NULL THEN 'empty' ELSE b.state END "
+            "FROM delivery d JOIN batch b ON b.id = d.batch_id JOIN edition e ON e.id = d.edition_id "
+            "WHERE d.subscriber_id = :reader ORDER BY d.run_id",
             reader=reader,
         )
         return [(low, high, str(ENDED_OF_CODE[code] if code else state)) for low, high, code, state in rows]

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
+from digest.errors import StoreError
 from digest.model import RunState
 from digest.pipeline import plan
+from digest.store import runs
 from digest.store.database import Database
 from tests.integration.ledger_town import RULES, SUNDAY, WEEK, Town, following
 
@@ -204,20 +205,34 @@ def test_a_cancelled_run_gives_back_and_the_next_letter_says_it(town: Town) -> N
     assert town.state(run) is RunState.CANCELLED
 
 
-def test_the_database_refuses_a_second_open_letter_to_one_reader(town: Town) -> None:
+def test_a_reader_has_one_open_letter_however_many_runs_plan_them(town: Town) -> None:
     town.publish(1)
     (reader,) = town.subscribe()
     run = town.planned()
     other = (
-        "INSERT INTO run (kind, key, slot_at, upto_seq, as_of, state, merged, created_at) "
-        "SELECT kind, 'other', slot_at, upto_seq, as_of, state, merged, created_at FROM run"
-    )
-    second = (
-        "INSERT INTO delivery SELECT (SELECT max(id) FROM run), subscriber_id, edition_id, batch_id, "
-        "from_seq, upto_seq, ended, is_open FROM delivery WHERE run_id = :run"
+        "INSERT INTO run (kind, key, schedule_id, slot_at, upto_seq, as_of, state, merged, created_at) "
+        "SELECT kind, 'other', schedule_id, slot_at, upto_seq, as_of, 'planning', merged, created_at FROM run"
     )
     with town.database.write() as connection:
         connection.execute(text(other))
-    with pytest.raises(IntegrityError), town.database.write() as connection:
-        connection.execute(text(second), {"run": run.id})
-    assert len(town.ranges(reader)) == 1
+    with town.database.read() as connection:
+        second = runs.all_runs(connection, limit=1)[0]
+    town.plan(second)
+    assert town.ranges(reader) == [(0, 1, "expired"), (0, 1, "waiting")]
+    assert town.rows("SELECT open_run_id FROM subscriber") == [(second.id,)]
+    town.plan(run)
+    assert town.rows("SELECT open_run_id FROM subscriber") == [(second.id,)]
+
+
+def test_a_mark_that_cannot_move_with_its_delivery_undoes_the_plan(town: Town) -> None:
+    """Delivery and mark move together: what the database says it wrote must be as much of both."""
+    town.publish(1)
+    (reader,) = town.subscribe()
+    (run,) = plan.open_due_runs(town.database, now=SUNDAY, rules=RULES)
+    with town.database.write() as connection:
+        connection.execute(text("UPDATE subscriber SET open_run_id = :run"), {"run": run.id})
+    with pytest.raises(StoreError, match="1 deliveries were planned and 0 marks moved"):
+        plan.plan(town.database, run, rules=RULES, now=SUNDAY)
+    with town.database.write() as connection:
+        connection.execute(text("UPDATE subscriber SET open_run_id = NULL"))
+    assert town.ranges(reader) == []

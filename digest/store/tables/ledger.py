@@ -118,27 +118,19 @@ class BatchRow(SQLModel, table=True):
 class DeliveryRow(SQLModel, table=True):
     """One edition to one subscriber, once. State: its own ``ended``, else its batch's, else its edition's.
 
-    ``is_open`` 1: the subscriber's one open digest delivery. The hot path writes batch rows, not these;
-    closing a run writes them once.
+    Written by planning, in order of its key, and again only where a letter takes another end than its batch.
+    No foreign keys: planning reads both sides in the same statement (ADR 0010), `digest db check` looks.
     """
 
     __tablename__ = "delivery"
-    run_id: int = Field(sa_column=ref("run.id", primary=True))
-    subscriber_id: int = Field(sa_column=ref("subscriber.id", primary=True))
+    run_id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
+    subscriber_id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
     edition_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     batch_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     from_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     upto_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     ended: Ended | None = Field(default=None, sa_column=Column(EndedCode, nullable=True))
-    is_open: int = Field(sa_column=Column(SmallInteger, nullable=False))
     __table_args__ = (
-        Index(
-            "delivery_open",
-            "subscriber_id",
-            unique=True,
-            sqlite_where=text("is_open = 1"),
-            postgresql_where=text("is_open = 1"),
-        ),
         Index("delivery_batch", "batch_id", "subscriber_id", "ended"),
         {"sqlite_with_rowid": False},
     )

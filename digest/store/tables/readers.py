@@ -51,6 +51,8 @@ class SubscriberRow(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_column=at(null=True))
     ended_reason: str | None = None
     at_once: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # The run of this person's one open digest delivery; planning writes it together with the mark.
+    open_run_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     # Ids are never used again: an old letter's links must not lead to somebody else.
     __table_args__ = (
         Index("subscriber_schedule", "schedule_id", "profile_id"),
@@ -78,7 +80,8 @@ class SubscriberRow(SQLModel, table=True):
             sqlite_where=text("paused_until IS NOT NULL"),
             postgresql_where=text("paused_until IS NOT NULL"),
         ),
-        {"sqlite_autoincrement": True},
+        # Half of each page stays free, so that moving a mark writes beside it and touches no index (HOT).
+        {"sqlite_autoincrement": True, "postgresql_with": {"fillfactor": 45}},
     )
 
 

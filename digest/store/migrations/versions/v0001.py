@@ -213,6 +213,7 @@ def upgrade() -> None:
         sa.Column("ended_at", types.Instant(), nullable=True),
         sa.Column("ended_reason", sa.String(), nullable=True),
         sa.Column("at_once", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("open_run_id", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["profile_id"],
             ["profile.id"],
@@ -224,6 +225,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("address_key"),
         sqlite_autoincrement=True,
+        postgresql_with={"fillfactor": 45},
     )
     op.create_index("subscriber_schedule", "subscriber", ["schedule_id", "profile_id"], unique=False)
     op.create_index(
@@ -306,27 +308,10 @@ def upgrade() -> None:
         sa.Column("from_seq", sa.BigInteger(), nullable=False),
         sa.Column("upto_seq", sa.BigInteger(), nullable=False),
         sa.Column("ended", types.EndedCode(), nullable=True),
-        sa.Column("is_open", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["run_id"],
-            ["run.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["subscriber_id"],
-            ["subscriber.id"],
-        ),
         sa.PrimaryKeyConstraint("run_id", "subscriber_id"),
         sqlite_with_rowid=False,
     )
     op.create_index("delivery_batch", "delivery", ["batch_id", "subscriber_id", "ended"], unique=False)
-    op.create_index(
-        "delivery_open",
-        "delivery",
-        ["subscriber_id"],
-        unique=True,
-        sqlite_where=sa.text("is_open = 1"),
-        postgresql_where=sa.text("is_open = 1"),
-    )
     op.create_table(
         "edition",
         sa.Column(
