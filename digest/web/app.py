@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from digest.errors import DigestError
-from digest.web import faults, hooks, public, static, unsubscribe
+from digest.web import faults, hooks, people, public, static
+from digest.web.api import application as api
 from digest.web.desk import routes as desk
 from digest.web.desk.access import Local, SignedIn
 from digest.web.headers import Headers
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from digest.wiring import Hall
 
 # Each makes an APIRouter over a Site; the order is that of matching.
-ROUTERS = (static.router_of, public.router_of, unsubscribe.router_of)
+ROUTERS = (static.router_of, people.router_of, public.router_of)
 
 
 def create_app(hall: Hall) -> FastAPI:
@@ -49,6 +50,7 @@ def create_app(hall: Hall) -> FastAPI:
     for router_of in ROUTERS:
         app.include_router(router_of(site))
     app.include_router(desk.desk_of(site, SignedIn(site)).router)
+    app.mount(api.PATH, api.app_of(site))
     return app
 
 

@@ -14,12 +14,14 @@ from typing import Any
 
 from jinja2 import (
     BaseLoader,
+    BytecodeCache,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
     StrictUndefined,
     TemplateSyntaxError,
 )
+from jinja2.bccache import Bucket
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -31,6 +33,25 @@ from digest.resources import resource_dir
 
 LANGUAGE_COOKIE = "language"
 _EMAIL_CATALOGUE = "email/locale/{code}.po"
+
+
+class _Compiled(BytecodeCache):
+    """Compiled templates of this process: the languages share them, they differ in their catalogues only."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Jinja checks that it is of this very text."""
+        if (code := self._code.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it for the next language, or the next application of this process."""
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
 
 
 class Pages:
@@ -102,6 +123,7 @@ class Pages:
             loader=loader,
             autoescape=True,
             undefined=StrictUndefined,
+            bytecode_cache=_COMPILED,
             extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
             trim_blocks=True,
             lstrip_blocks=True,

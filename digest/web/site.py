@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from digest.web.background import Background
 from digest.web.limits import Limits
 from digest.web.pages import Pages, load_pages
 from digest.web.seal import Seal
@@ -55,6 +56,13 @@ class Site:
         settings = self.hall.settings
         old = (key.get_secret_value() for key in settings.old_secret_keys)
         return Undo(settings.secret_key.get_secret_value(), tuple(old))
+
+    @cached_property
+    def background(self) -> Background:
+        """Does what pages promise, and sends the letters that they ask for."""
+        from digest.pipeline.notices import send_pending
+
+        return Background(lambda: send_pending(self.hall.works))
 
     @cached_property
     def limits(self) -> Limits:
