@@ -33,7 +33,7 @@ _MONTH_NAMES = (
 )
 _MONTHS = {name: n for n, names in enumerate(_MONTH_NAMES, 1) for name in names}
 _WEEKDAY_NAMES = (
-    ("monday", "mon", "llun"),
+    ("monday", "mon", "llun", "lun"),
     ("tuesday", "tues", "tue", "mawrth", "fawrth"),
     ("wednesday", "weds", "wed", "mercher", "fercher"),
     ("thursday", "thurs", "thur", "thu", "iau"),
@@ -350,6 +350,10 @@ _RFC_822 = re.compile(
 )
 
 
+# RFC 822 itself had years of two figures.
+_SHORT_YEAR = re.compile(r"^((?:[a-z]{3},\s)?\d{1,2}\s[a-z]{3}\s)(\d\d)(?=\s\d\d:)", re.IGNORECASE)
+
+
 def published(text: str | None, *, timezone: str, country: str) -> datetime | None:
     """The instant an item says it was published (or, on some platforms, meets): RFC 822, ISO 8601 or loose.
 
@@ -357,7 +361,7 @@ def published(text: str | None, *, timezone: str, country: str) -> datetime | No
     """
     if not text:
         return None
-    text = text[:200].strip()
+    text = _SHORT_YEAR.sub(r"\g<1>20\g<2>", text[:200].strip())
     if fast := _RFC_822.fullmatch(text):
         found = _day(int(fast[3]), _MONTHS[fast[2].lower()], int(fast[1]))
         if found is not None and fast[4] < "24":

@@ -63,6 +63,11 @@ def names_a_body(text: str) -> bool:
     return bool(_BODY.search(text))
 
 
+def is_a_body(text: str) -> bool:
+    """True for the name of a body that meets, and nothing else beside it ("Parish Council")."""
+    return is_a_name(text) and names_a_body(text) and not _MEETING.search(text) and len(text.split()) <= 8
+
+
 def is_about_a_meeting(text: str) -> bool:
     """True where a title speaks of a meeting or its papers and not of a fair."""
     if _FORMAL.search(text):

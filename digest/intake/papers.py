@@ -48,6 +48,11 @@ def linked(text: str, where: Where, *, only_papers: bool = True) -> tuple[Docume
     return tuple(found.values())
 
 
+def is_file(href: str) -> bool:
+    """Whether an address is a document's, by its extension; a page of HTML is none."""
+    return bool((match := _FILE.search(href)) and not match[0].lower().startswith(".htm"))
+
+
 def paper_of(href: str, title: str, where: Where) -> Document | None:
     """One paper, or None where its address is not on the council's hosts."""
     url = clean_link(href, base=where.url, hosts=where.hosts)

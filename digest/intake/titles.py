@@ -97,12 +97,13 @@ _NOTE = re.compile(
     r"rearranged|re-arranged|amended|moved|hybrid|virtual|online|remote|special|extraordinary\smeeting)\b[^()\[\]]{0,120}[)\]]"
     r"|\s{0,2}[,;:–—-]+\s?(?:please\s)?note\s(?:the\s)?(?:new|change|revised|earlier|later)\b.{0,120}$"
     r"|\s{0,2}[,;–—-]+\s?(?:new|revised|amended)\s(?:start\s)?(?:time|date|venue)\b.{0,120}$"
+    r"|\s{0,2}[,;:–—-]+\s?(?:re-?scheduled|re-?arranged|moved|postponed|brought\sforward)\sfrom\b.{0,80}$"
     r"|^(?:new|revised|amended|change\sof|change\sto)\s(?:start\s)?(?:time|date|venue)(?:\sand\s(?:time|date|venue))?\s?[:–—-]\s?",
     re.IGNORECASE,
 )
 
 
-_ANY_NOTE = re.compile(r"[(\[]|note\b|new\b|revised|amended|change", re.IGNORECASE)
+_ANY_NOTE = re.compile(r"[(\[]|note\b|new\b|revised|amended|change|\bfrom\b", re.IGNORECASE)
 
 
 def take_status(text: str) -> tuple[str, MeetingStatus | None]:
@@ -135,7 +136,9 @@ _MEETING_TAIL = re.compile(r"\s+(?:business\s|regular\s|special\s)?meetings?$", 
 def committee_of(text: str) -> str:
     """The committee named by what is left of a title: no "Meeting of", no notes, no trailing punctuation."""
     text = without_notes(text).strip(" \t,;:.–—-*|/")
-    text = re.sub(r"^(?:meeting\sof(?:\sthe)?|cyfarfod(?:\so'?r)?)\s", "", text, flags=re.IGNORECASE)
+    text = re.sub(
+        r"^(?:meeting\sof(?:\sthe)?|cyfarfod(?:\so'?r|\syr?)?)(?:\s|$)", "", text, flags=re.IGNORECASE
+    )
     text = re.sub(r"\s(?:on|held\son|to\sbe\sheld\son|held|at)$", "", text, flags=re.IGNORECASE)
     text = text.strip(" \t,;:.–—-*|/")
     return text + ")" if text.count("(") == text.count(")") + 1 else text

@@ -14,13 +14,15 @@ from datetime import date, time
 from digest.intake.dates import When, find_time, find_when, published
 from digest.intake.items import Document, Item, Where
 from digest.intake.links import clean_link
-from digest.intake.names import bare, is_a_name, is_about_a_meeting, names_a_body
+from digest.intake.names import bare, is_a_body, is_a_name, is_about_a_meeting, names_a_body
 from digest.intake.papers import papers
 from digest.intake.reading import Dialect, Part, Reading, identity_of, read_items
 from digest.intake.titles import committee_of, plain, take_status
 from digest.model import MeetingStatus, NotMeeting, Sighting, name_key
 
 _MINUTES = re.compile(r"(?:draft\s|approved\s|unconfirmed\s)?(?:minutes|cofnodion)\b", re.IGNORECASE)
+# "Agenda 13.10.26": the title names no body, a category may.
+_ONLY_A_PAPER = re.compile(r"(?:agendas?|minutes|papers|summons|meetings?|notice)?", re.IGNORECASE)
 _TIME_LABEL = re.compile(r"\b(?:start(?:ing)?\s)?time\s?:\s?(.{3,20})", re.IGNORECASE)
 _PLACE_LABEL = re.compile(r"\b(?:venue|location|place)\s?:\s?([^.;:|]{3,100})(?=[.;|]|$)", re.IGNORECASE)
 _START_FIELDS = ("startdate", "dtstart", "start", "starts", "eventdate", "event-date", "start-date")
@@ -59,6 +61,8 @@ def meeting_or_not(item: Item, where: Where) -> Part | NotMeeting | None:
         return NotMeeting(guid, title, "unrecognised: no date of a meeting in title or text")
     before, after = (title[: in_title.start], title[in_title.end :]) if in_title else (title, "")
     committee, status = _committee(before, after)
+    if _ONLY_A_PAPER.fullmatch(committee):
+        committee = next((c for c in map(plain, item.categories) if is_a_body(c)), committee)
     is_meeting = bool(event and kind) or is_about_a_meeting(title)
     if not is_meeting or not is_a_name(committee):
         return NotMeeting(guid, title, "community_event: no council body is named")

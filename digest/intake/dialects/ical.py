@@ -21,9 +21,10 @@ from digest.intake.dialects.moderngov import canonical, meeting_ids
 from digest.intake.items import Document, Where
 from digest.intake.links import clean_link, host_of
 from digest.intake.names import bare, is_about_a_meeting
-from digest.intake.papers import paper_of
+from digest.intake.papers import is_file, paper_of
 from digest.intake.reading import Dialect, Part, Reading, merged
 from digest.intake.titles import committee_of, plain, take_status
+from digest.model import Document as Paper
 from digest.model import MeetingStatus, NotMeeting, Sighting
 
 MAX_EVENTS = 2_500
@@ -269,7 +270,7 @@ def _part(
         url=link,
         guid=plain(event.uid) or None,
         external_id=external_id,
-        documents=tuple(p for a in event.attached if (p := paper_of(a, "", where))),
+        documents=_papers(event, where),
         venue=plain(event.location) or None,
         doubts=doubts,
         says_status=True,
@@ -279,13 +280,23 @@ def _part(
     return Part(sighting, external_id or f"{sighting.committee}|{start}", status, stamp)
 
 
+def _papers(event: _Event, where: Where) -> tuple[Paper, ...]:
+    """What is attached, and the files that the description leads to."""
+    files = [*event.attached, *(a for a in _addresses(event) if is_file(a))]
+    found = [p for a in files if (p := paper_of(a, "", where))]
+    return tuple({p.url: p for p in found}.values())
+
+
 _ADDRESS = re.compile(r"https?://[^\s<>\"']{4,1000}")
+
+
+def _addresses(event: _Event) -> list[str]:
+    return [a.rstrip(".,;)") for a in _ADDRESS.findall(event.text)[:5]]
 
 
 def _link(event: _Event, where: Where) -> tuple[str | None, str | None]:
     """The meeting's page, and ModernGov's id where the page is one of its."""
-    candidates = [event.url, *_ADDRESS.findall(event.text)[:5]]
-    for candidate in candidates:
+    for candidate in [event.url, *(a for a in _addresses(event) if not is_file(a))]:
         link = clean_link(candidate, base=where.url, hosts=where.hosts) if candidate else None
         if link is None:
             continue

@@ -57,14 +57,15 @@ _EVENT = re.compile(
     r"|(?P<agenda>(?:draft\s|public\s|revised\s|amended\s)*agenda(?:\sfrontsheet|\sand\sreports|\sreports\spack)?\b"
     r"|reports?\spack\b|rhaglen\b)"
     r"|(?P<held>meeting\sheld\b|cyfarfod\swedi(?:'i|\sei)\sgynnal\b)"
-    r"|(?P<cancelled>(?:meeting\s|cyfarfod\s)?(?:cancelled|canceled|cancellation|canslwyd)\b)"
+    r"|(?P<cancelled>(?:notice\sof\s)?(?:meeting\s|cyfarfod\s)?(?:cancelled|canceled|cancellation|canslwyd)\b)"
     r"|(?P<postponed>(?:meeting\s)?(?:postponed|postponement)\b)"
     r"|(?P<changed>(?:meeting\s(?:date\s|time\s|venue\s)?(?:re-?scheduled|re-?arranged|changed|moved|amended|details)"
     r"|(?:new|change\sof)\s(?:meeting|date|time|venue))\b)"
     r"|(?P<webcast>webcast\b|gweddarllediad\b)"
     r"|(?P<new>(?:new\s|upcoming\s|forthcoming\s)?meeting\s(?:published|added|created|scheduled|arranged|announced)\b"
     r"|meeting\b|cyfarfod\b)"
-    r")(?P<rest>[^:]{0,40}:|.{0,400}?\s?:\s(?=meeting\sof|cyfarfod|dydd)|\s(?=meeting\sof))",
+    r")(?P<rest>[^:]{0,40}:|.{0,400}?\s?:\s(?=meeting\sof|cyfarfod|dydd)"
+    r"|[\s–—-]{1,3}(?=meeting\sof)|\s(?:(?:re-?)?(?:published|issued)\s|(?:now\s)?available\s)?for\s(?:the\s)?)",
     re.IGNORECASE,
 )
 _MEETING_OF = re.compile(r"^\s*(?:(?:meeting|cyfarfod)(?:\sof|\so)?(?:\sthe)?\b\s?:?\s*)", re.IGNORECASE)

@@ -211,6 +211,7 @@ PUBLISHED = {
     "Fri, 16 Oct 2026 17:00:00 GMT": datetime(2026, 10, 16, 17, tzinfo=UTC),
     "Fri, 16 Oct 2026 17:00:00": datetime(2026, 10, 16, 16, tzinfo=UTC),
     "Mon, 16 Oct 2026 17:00:00 GMT": datetime(2026, 10, 16, 17, tzinfo=UTC),
+    "Fri, 16 Oct 26 17:00 +0100": datetime(2026, 10, 16, 16, tzinfo=UTC),
     "Fri, 16 Oct 2026 24:00:00 GMT": datetime(2026, 10, 17, 0, tzinfo=UTC),
     "16/10/2026 17:00": datetime(2026, 10, 16, 16, tzinfo=UTC),
     "16 October 2026 5:00 PM": datetime(2026, 10, 16, 16, tzinfo=UTC),

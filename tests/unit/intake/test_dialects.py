@@ -33,6 +33,7 @@ def town(title: str, text: str = "", **more: str) -> dict[str, Any]:
         ("Allotments Committee 3rd December 2026 7.30pm", "Allotments Committee", "2026-12-03T19:30"),
         ("Monday 7th December 2026 7pm – Planning Committee", "Planning Committee", "2026-12-07T19:00"),
         ("Notice of Meeting: Parish Council, 7 December 2026, 19:30", "Parish Council", "2026-12-07T19:30"),
+        ("Cyfarfod y Cyngor Tref – Nos Lun 7 Rhagfyr 2026, 7yh", "Cyngor Tref", "2026-12-07T19:00"),
     ],
 )
 def test_a_town_councils_news_names_body_and_time(title: str, committee: str, starts_at: str) -> None:
@@ -52,6 +53,11 @@ def test_a_time_and_a_place_that_the_text_labels_are_taken() -> None:
     ]
     assert meeting["starts_at"].startswith("2026-12-14T18:30")
     assert meeting["location"] == "Town Hall, High Street"
+
+
+def test_a_title_that_names_no_body_has_that_of_its_category() -> None:
+    (meeting,) = town("Agenda 07.12.26", category="Parish Council")["meetings"]
+    assert (meeting["committee"], meeting["starts_on"]) == ("Parish Council", "2026-12-07")
 
 
 def test_minutes_say_that_the_meeting_was_held() -> None:
@@ -254,6 +260,14 @@ def test_a_broken_event_does_not_take_the_others_along() -> None:
     good = "UID:2\nDTSTART:20261207T190000Z\nSUMMARY:Full Council"
     found = calendar("UID:1\nDTSTART:soon\nSUMMARY:Audit Committee", good)
     assert [m["committee"] for m in found] == ["Full Council"]
+
+
+def test_a_file_in_a_description_is_a_paper_and_not_the_meetings_page() -> None:
+    site = "https://www.example.gov.uk"
+    text = f"DESCRIPTION:Papers: {site}/docs/Agenda.pdf (soon). See {site}/m/1."
+    (meeting,) = calendar(f"UID:1\nDTSTART:20261207T190000Z\nSUMMARY:Cabinet\n{text}")
+    assert meeting["url"] == f"{site}/m/1"
+    assert [(d["kind"], d["url"]) for d in meeting["documents"]] == [("agenda", f"{site}/docs/Agenda.pdf")]
 
 
 def test_the_later_version_of_an_event_counts() -> None:

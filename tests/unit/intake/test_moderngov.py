@@ -20,6 +20,11 @@ STATUSES = {
     f"Meeting cancelled: {WHEN}, Planning Committee": "cancelled",
     f"Meeting Cancelled: Meeting of {WHEN}, Planning Committee": "cancelled",
     f"Planning Committee - {WHEN}, CANCELLED": "cancelled",
+    f"Meeting cancelled - Meeting of {WHEN}, Planning Committee": "cancelled",
+    f"Notice of cancellation: Meeting of {WHEN}, Planning Committee": "cancelled",
+    f"Agenda published for Planning Committee, {WHEN}": "scheduled",
+    f"Minutes published for the Planning Committee, {WHEN}": "held",
+    f"Agenda published: Meeting of {WHEN}, Planning Committee - Rescheduled from 30 November": "scheduled",
     f"Meeting postponed: {WHEN}, Planning Committee": "postponed",
     f"POSTPONED: Meeting of {WHEN}, Planning Committee": "postponed",
     f"Agenda published: Meeting of {WHEN}, Planning Committee - Postponed to 14th December 2026": "postponed",
@@ -56,6 +61,8 @@ def test_status_time_and_committee_are_told_apart(title: str, status: str) -> No
         "Postponed Matters Sub-Committee",
         "Pwyllgor Craffu Gofal / Care Scrutiny Committee",
         "Minutes and Agendas Working Group",
+        "Transport for Anytown Committee",
+        "Committee for Standards",
     ],
 )
 def test_a_committees_name_stays_whole(name: str) -> None:
