@@ -46,6 +46,7 @@ def _register() -> None:
         feeds,
         letters,
         lint,
+        notices,
         operators,
         postcodes,
         providers,
@@ -58,7 +59,7 @@ def _register() -> None:
     )
 
     daily = (setup, councils, postcodes, feeds, summaries, subscribers, runs, letters, scheduler)
-    for module in (*daily, events, suppressions, lint, operators, databases, providers):
+    for module in (*daily, notices, events, suppressions, lint, operators, databases, providers):
         module.register(app)
 
 

@@ -74,7 +74,7 @@ def run_(
             return
         # Templates are compiled before anything is planned: a wrong one stops here, with nothing begun.
         _ = hall.skeleton
-        _confirm_first_live_run(hall, yes=yes)
+        confirm_first_live_run(hall, yes=yes)
         _read_suppressions(hall)
         with _progress() as progress:
             reports = run_due(hall.works, patience=wait, progress=progress)
@@ -94,9 +94,9 @@ def run_(
         raise SystemExit(FAILED)
 
 
-def _confirm_first_live_run(hall: Any, *, yes: bool) -> None:
+def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
     """Before letters leave for the first time, somebody types how many. Raises: UsageError."""
-    from digest.pipeline import plan, safety
+    from digest.pipeline import notices, plan, safety
     from digest.store import audit, runs
 
     if hall.settings.sender == "outbox" or not hall.settings.safety.live:
@@ -108,6 +108,7 @@ def _confirm_first_live_run(hall: Any, *, yes: bool) -> None:
         letters = sum(plan.count_due(connection, one) for one in due)
         unfinished = runs.unfinished_runs(connection)
         letters += sum(runs.run_counts(connection, one.id)["open"] for one in unfinished)
+    letters += notices.waiting_letters(hall.works)
     if not letters:
         return
     if not yes:
@@ -245,8 +246,11 @@ def _print(reports: list[RunReport], *, as_json: bool) -> None:
     shown = [name for name in COLUMNS if name in ("due", "editions", "handed_over", "empty")]
     shown += [name for name in COLUMNS if name not in shown and any(r.counts[name] for r in reports)]
     print_table(
-        ["run", "slot", "state", *(name.replace("_", " ") for name in shown)],
-        [[r.run.id, zulu(r.run.slot_at), r.run.state, *(r.counts[n] for n in shown)] for r in reports],
+        ["run", "kind", "slot", "state", *(name.replace("_", " ") for name in shown)],
+        [
+            [r.run.id, r.run.kind, zulu(r.run.slot_at), r.run.state, *(r.counts[n] for n in shown)]
+            for r in reports
+        ],
     )
 
 

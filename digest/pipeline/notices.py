@@ -242,14 +242,33 @@ def audience_size(works: Works, notice_id: int) -> int:
 def size_of(works: Works, words: ToMany) -> int:
     """How many people an operator's notice would reach now; nothing is stored. Raises: as ``service``."""
     _page_of_words(works, words)
-    now = works.desk.clock()
     tier = words.tier.value if words.tier else None
-    facts: dict[str, Any] = {"councils": list(words.councils), "tier": tier}
-    notice = Notice(0, RunKind.SERVICE, "", None, NoticeState.WAITING, facts, now, None, None)
+    return _size(works, RunKind.SERVICE, {"councils": list(words.councils), "tier": tier})
+
+
+def waiting_for(works: Works, council: str) -> int:
+    """How many people would be told now that the council is supported. Raises: NotFoundError."""
+    return _size(works, RunKind.SUPPORTED, {"councils": [council]})
+
+
+def _size(works: Works, kind: RunKind, facts: dict[str, Any]) -> int:
+    now = works.desk.clock()
+    notice = Notice(0, kind, "", None, NoticeState.WAITING, facts, now, None, None)
     with works.database.read() as connection:
-        for slug in words.councils:
+        for slug in facts["councils"]:
             councils.council_by_slug(connection, slug)
         return audiences.count(connection, notice, as_of=now)
+
+
+def waiting_letters(works: Works) -> int:
+    """How many letters the notices that may go, and that no run has taken, come to about."""
+    with works.database.read() as connection:
+        found = notices.approved(connection, limit=_AT_ONCE)
+        personal = sum(one.kind in notices.PERSONAL for one in found)
+        now = works.desk.clock()
+        return personal + sum(
+            audiences.count(connection, one, as_of=now) for one in found if one.kind not in notices.PERSONAL
+        )
 
 
 def preview(works: Works, notice: Notice, *, language: str = "en") -> Page:

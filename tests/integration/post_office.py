@@ -240,5 +240,5 @@ def subject_of(token: str, purpose: Purpose, *, now: datetime) -> int:
     return SIGNER.read(token, purpose, today=now.date()).subject_id
 
 
-WELSH = {"language": "cy"}
-TEXT = {"format": Format.TEXT}
+WELSH: dict[str, Any] = {"language": "cy"}
+TEXT: dict[str, Any] = {"format": Format.TEXT}
