@@ -18,11 +18,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(events, name="events")
 
 
-@events.callback()
-def _events() -> None:
-    """Keep `replay` a command of its own."""
-
-
 @events.command("replay")
 def replay(
     context: typer.Context,
@@ -59,6 +54,29 @@ def replay(
     if refused:
         say(f"{file}: {len(refused)} lines are no events, the first is line {refused[0]['line']}")
         raise SystemExit(FAILED)
+
+
+@events.command("reopen")
+def reopen(
+    context: typer.Context,
+    why: Annotated[str, typer.Option(help="Kept in the audit, as what the provider's support said.")],
+) -> None:
+    """Say that SendGrid's account is open again, when no event has said so: new runs send again.
+
+    Example: digest events reopen --why "support has reactivated it"
+    """
+    from digest.pipeline.events import reopen as write_down
+    from digest.store import events as known
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall, hall.database.write() as connection:
+        closed = known.account_closed(connection)
+        if closed is not None:
+            write_down(connection, why=why, now=hall.clock())
+    if closed is None:
+        say("the account is not known to be closed")
+    else:
+        say("the account counts as open; runs that are paused go on after `digest run resume`")
 
 
 def _parts(body: bytes) -> list[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import orjson
@@ -27,7 +27,9 @@ from digest.store.events import ACCOUNT, NewEvent, Waiting
 LOCK_EVENTS = 7_304
 SOFT_FAILURES = "soft failures"
 _ACCOUNT, _BLOCKED, _OTHER = EventKind.ACCOUNT, EventKind.BLOCKED, EventKind.OTHER
+_DEFERRED = EventKind.DEFERRED
 _FLAGGED_FROM = 3  # of the last five letters
+_FLAGS_COUNT_FOR = timedelta(days=180)  # five letters of a monthly reader
 _ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
 
 
@@ -70,7 +72,8 @@ def _facts(event: Event) -> dict[str, object]:
 
 
 def _has_effect(event: Event) -> bool:
-    return event.suppression is not None or event.kind is _ACCOUNT or event.kind is _BLOCKED
+    kind = event.kind
+    return event.suppression is not None or kind is _ACCOUNT or kind is _BLOCKED or kind is _DEFERRED
 
 
 def _row(event: Event, payload: bytes) -> NewEvent:
@@ -129,7 +132,7 @@ def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -
     if event.kind == EventKind.ACCOUNT:
         _stop_if_closed(connection, now=now)
         return 0
-    if event.kind == EventKind.BLOCKED and event.subscriber_id is not None:
+    if event.kind in (EventKind.BLOCKED, EventKind.DEFERRED) and event.subscriber_id is not None:
         _flag(connection, event.subscriber_id, now=now)
     if not event.facts["suppression"]:
         return 0
@@ -157,6 +160,18 @@ def _flag(connection: Connection, subscriber_id: int, *, now: datetime) -> None:
         audit.note(connection, SOFT_FAILURES, subject=subject, actor="provider", now=now, facts=facts)
 
 
+def often_failing(connection: Connection, *, now: datetime, most: int = 100) -> list[int]:
+    """Readers of whose last five letters three failed softly, as it is now; the latest flagged first."""
+    flagged = audit.subjects(connection, SOFT_FAILURES, since=now - _FLAGS_COUNT_FOR, most=most)
+    ids = [int(subject.partition(":")[2]) for subject in flagged]
+    return [id_ for id_ in ids if events.soft_failures(connection, id_) >= _FLAGGED_FROM]
+
+
+def reopen(connection: Connection, *, why: str, now: datetime) -> None:
+    """An operator knows that the provider's account is open again, though no event has said so."""
+    audit.note(connection, events.REOPENED, subject="account", actor="operator", now=now, facts={"why": why})
+
+
 def _stop_if_closed(connection: Connection, *, now: datetime) -> None:
     for run in runs.unfinished_runs(connection):
         if why := why_stopped(connection, run.id):
@@ -168,7 +183,10 @@ def why_stopped(connection: Connection, run_id: int) -> str | None:
     closed = events.account_closed(connection)
     if closed is None or audit.is_noted(connection, RESUMED, subject=f"run:{run_id}", since=closed.at):
         return None
-    return f"SendGrid has closed the account ({closed.why}): ask its support, then `digest run resume`"
+    return (
+        f"SendGrid has closed the account ({closed.why}): ask its support; once it is open again, "
+        f"`digest events reopen`, then `digest run resume {run_id}`"
+    )
 
 
 def stop_if_closed(database: Database, run_id: int) -> bool:

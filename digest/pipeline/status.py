@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from digest import slots
+from digest.pipeline.events import often_failing
 from digest.pipeline.run import Works
 from digest.store import councils, events, feeds, profiles, publications, runs, subscribers, summaries, tasks
 
@@ -27,6 +28,7 @@ def status_of(works: Works) -> dict[str, Any]:
         states = subscribers.state_counts(connection)
         log_lines = publications.last_seq(connection)
         closed = events.account_closed(connection)
+        failing = often_failing(connection, now=now)
         known = tasks.all_tasks(connection)
         seen = tasks.heartbeats(connection)
         silent = feeds.silences(connection, before=now - works.limits.silent_after)
@@ -44,6 +46,7 @@ def status_of(works: Works) -> dict[str, Any]:
         "unfinished_runs": [run.id for run in unfinished],
         "paused_runs": [f"{run.id}: {run.why}" for run in unfinished if run.state == "paused"],
         "account_closed": closed.why if closed else None,
+        "readers_whose_letters_often_fail": failing,
         "scheduler_seen_at": seen.get("scheduler"),
         "failing_tasks": [f"{t.name}: {t.why}" for t in known.values() if 0 < t.failures < PARKED_FROM],
         "parked_tasks": [f"{t.name}: {t.why}" for t in known.values() if t.failures >= PARKED_FROM],

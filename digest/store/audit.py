@@ -36,3 +36,10 @@ def is_noted(connection: Connection, action: str, *, subject: str, since: dateti
     if since is not None:
         query = query.where(_T.c.happened_at >= since)
     return connection.execute(query).one_or_none() is not None
+
+
+def subjects(connection: Connection, action: str, *, since: datetime, most: int) -> list[str]:
+    """To whom that was done since then, the latest first, each once."""
+    query = select(_T.c.subject).where(_T.c.action == action, _T.c.happened_at >= since)
+    found = connection.execute(query.order_by(_T.c.happened_at.desc(), _T.c.id.desc())).scalars()
+    return list(dict.fromkeys(found))[:most]

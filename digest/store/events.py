@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, text
 
+from digest.store import audit
 from digest.store.types import from_stored, to_stored
 
+REOPENED = "account reopened"
 ACCOUNT = 0
 """In place of run and subscriber: an event about the account itself."""
 
@@ -94,7 +96,7 @@ class Closed:
 
 
 def account_closed(connection: Connection) -> Closed | None:
-    """What the newest event about the account says, if that is a closure."""
+    """What the newest event about the account says, if it closed it and no operator knew better since."""
     query = text(
         "SELECT happened_at, payload FROM event WHERE run_id = :a AND subscriber_id = :a "
         "ORDER BY happened_at DESC, id DESC LIMIT 1"
@@ -102,8 +104,10 @@ def account_closed(connection: Connection) -> Closed | None:
     row = connection.execute(query, {"a": ACCOUNT}).one_or_none()
     if row is None:
         return None
-    facts = orjson.loads(row.payload)
-    return Closed(from_stored(row.happened_at), facts["reason"]) if facts["stops"] else None
+    facts, at = orjson.loads(row.payload), from_stored(row.happened_at)
+    if not facts["stops"] or audit.is_noted(connection, REOPENED, subject="account", since=at):
+        return None
+    return Closed(at, facts["reason"])
 
 
 _LAST_FIVE = """

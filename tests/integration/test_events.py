@@ -14,6 +14,7 @@ from digest.deliver.fake_sendgrid import SignedPost, SigningKey
 from digest.links import delivery_id
 from digest.model import InDoubt, RunState, SubscriberState
 from digest.pipeline import dispatch
+from digest.pipeline.events import often_failing, reopen
 from digest.settings import load_settings
 from digest.store import audit, events, subscribers, suppressions
 from digest.store.database import Database
@@ -180,7 +181,10 @@ def test_a_late_bounce_without_our_id_is_found_by_its_address(office: Office) ->
     assert office.state(ann) is SubscriberState.SUPPRESSED
 
 
-def test_three_soft_failures_of_the_last_five_letters_are_flagged(office: Office) -> None:
+@pytest.mark.parametrize(("word", "more"), [("bounce", {"type": "blocked"}), ("deferred", {})])
+def test_three_soft_failures_of_the_last_five_letters_are_flagged(
+    office: Office, word: str, more: dict[str, object]
+) -> None:
     office.sent(1)
     reader = 1
     for week in range(1, 5):
@@ -192,9 +196,13 @@ def test_three_soft_failures_of_the_last_five_letters_are_flagged(office: Office
         with office.town.database.read() as connection:
             assert not audit.is_noted(connection, "soft failures", subject=f"subscriber:{reader}")
         run = office.town.again(_run(office, run_id))
-        office.post(office.event("bounce", run, reader, type="blocked", sg_event_id=f"b{run_id}"))
+        office.post(office.event(word, run, reader, sg_event_id=f"b{run_id}", **more))
     with office.town.database.read() as connection:
         assert audit.is_noted(connection, "soft failures", subject=f"subscriber:{reader}")
+        assert often_failing(connection, now=office.town.now) == [reader]
+    office.post(office.event("delivered", _run(office, runs[0][0]), reader))
+    with office.town.database.read() as connection:
+        assert often_failing(connection, now=office.town.now) == []
 
 
 def _run(office: Office, run_id: int) -> Run:
@@ -285,3 +293,20 @@ def test_a_run_begun_while_the_account_is_closed_sends_nothing_until_it_is_open_
     office.town.resume(report.run)
     office.town.run()
     assert len(office.town.letters()) == 2
+
+
+def test_an_operator_who_knows_better_opens_the_account_for_all_runs_to_come(office: Office) -> None:
+    office.town.subscribe(2)
+    office.town.publish(1)
+    office.town.at(SUNDAY)
+    at = int(office.town.now.timestamp())
+    office.post({"event": "account_status_change", "type": "compliance_suspend", "timestamp": at - 60})
+    with office.town.database.write() as connection:
+        reopen(connection, why="support says so", now=office.town.now)
+    office.town.run()
+    assert len(office.town.letters()) == 2
+    office.town.now += WEEK
+    office.post({"event": "account_status_change", "type": "compliance_ban", "timestamp": at + 3600})
+    office.town.publish(2)
+    (report,) = office.town.run()
+    assert report.run.state is RunState.PAUSED

@@ -42,7 +42,10 @@ class SigningKey:
 
     def post(self, events: Sequence[Event], at: float) -> SignedPost:
         """The events as one signed post at that instant."""
-        body = body_of(events)
+        return self.sign(body_of(events), at)
+
+    def sign(self, body: bytes, at: float) -> SignedPost:
+        """Any body as a signed post at that instant."""
         timestamp = str(int(at))
         signature = self._key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
         headers = {
