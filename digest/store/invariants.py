@@ -20,9 +20,9 @@ _BROKEN = {
         WHERE d.from_seq < d.upto_seq AND s.covered_seq < d.upto_seq
           AND (d.ended IS NULL OR d.ended IN (1, 2, 3, 4, 5))""",
     "marks name a run that planned nothing for them": """
-        SELECT count(*) FROM subscriber s LEFT JOIN delivery d
-          ON d.run_id = s.open_run_id AND d.subscriber_id = s.id
-        WHERE s.open_run_id IS NOT NULL AND d.run_id IS NULL""",
+        SELECT count(*) FROM subscriber s JOIN run r ON r.id = s.open_run_id AND r.completed_at IS NULL
+        LEFT JOIN delivery d ON d.run_id = s.open_run_id AND d.subscriber_id = s.id
+        WHERE d.run_id IS NULL""",
     "deliveries name a run that is not there": """
         SELECT count(*) FROM delivery d LEFT JOIN run r ON r.id = d.run_id WHERE r.id IS NULL""",
     "digest deliveries name a subscriber who is not there": """
