@@ -28,6 +28,7 @@ _PERSON = re.compile(r"personalizations\.(\d+)(?:\.(?:to|cc|bcc)\b.*)?")
 _OUT_OF_CREDITS = "maximum credits exceeded"
 _FEW = 10  # where all of more readers are called bad, it is hardly their addresses
 _ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
+_LONGEST_WAIT = timedelta(days=1)
 _MAX_TRIALS = 400  # requests that the search for bad addresses in one batch may cost
 # What only an operator can mend: going on would be refused letter by letter.
 _PAUSING = {
@@ -99,7 +100,7 @@ class SendGrid:
                 return HandedOver(bad=bad)
             answer = self._post(outgoing, good)
             if answer.status != 400:
-                return outcome_of(answer, bad)
+                return outcome_of(answer, bad, sent_at=outgoing.sent_at)
             found = self._faults(outgoing, good, answer, may_search=round_number < 2)
             if isinstance(found, Refused):
                 return found
@@ -152,7 +153,7 @@ class SendGrid:
             return Refused(str(error), is_final=False)  # a trial mails nobody: no doubt
         if answer.status in (200, 400):
             return answer
-        refused = outcome_of(answer, {})
+        refused = outcome_of(answer, {}, sent_at=outgoing.sent_at)
         return refused if isinstance(refused, Refused) else Refused(_said(answer), is_final=False)
 
 
@@ -170,8 +171,11 @@ def transport_of(
     )
 
 
-def outcome_of(answer: Answer, bad: dict[int, str]) -> Outcome:
-    """What an answer to mail/send other than 400 means (contracts: sendgrid, 1, statuses and retry table)."""
+def outcome_of(answer: Answer, bad: dict[int, str], *, sent_at: datetime) -> Outcome:
+    """What an answer to mail/send other than 400 means (contracts: sendgrid, 1, statuses and retry table).
+
+    ``sent_at``: when it was asked, by our clock.
+    """
     status = answer.status
     if status == 202:
         return HandedOver(answer.headers.get("x-message-id"), bad)
@@ -182,7 +186,9 @@ def outcome_of(answer: Answer, bad: dict[int, str]) -> Outcome:
         return Refused(f"{_PAUSING[status]} ({_said(answer)})", is_final=False, pauses_run=True)
     if status == 429:
         why = f"SendGrid asks to slow down ({_said(answer)})"
-        return Refused(why, is_final=False, retry_at=retry_at(answer), slows_all=True)
+        wait = wait_of(answer)
+        retry_at = None if wait is None else sent_at + wait
+        return Refused(why, is_final=False, retry_at=retry_at, slows_all=True)
     if 300 <= status < 400:
         why = f"{status}: redirected to {answer.headers.get('location', 'nowhere')}; check sendgrid.base_url"
         return Refused(why, is_final=False, pauses_run=True)
@@ -191,17 +197,23 @@ def outcome_of(answer: Answer, bad: dict[int, str]) -> Outcome:
     return InDoubt(f"SendGrid answered {_said(answer)}", answer.headers.get("x-message-id"), bad)
 
 
-def retry_at(answer: Answer) -> datetime | None:
-    """When to come back: Retry-After (seconds or a date) if given, else X-RateLimit-Reset (unix seconds)."""
+def wait_of(answer: Answer) -> timedelta | None:
+    """How long to stay away: Retry-After (seconds or a date) if given, else X-RateLimit-Reset (unix seconds).
+
+    Instants are the provider's, and so is the clock that they are compared with: ours need not be right.
+    """
     after, reset = answer.headers.get("retry-after", ""), answer.headers.get("x-ratelimit-reset", "")
     try:
         if after.isdigit():
-            return _date_of(answer) + timedelta(seconds=min(int(after), 86_400))
-        if after:
-            return parsedate_to_datetime(after).astimezone(UTC)
-        return datetime.fromtimestamp(int(reset), UTC) if reset.isdigit() else None
+            wait = timedelta(seconds=int(after))
+        elif after or reset.isdigit():
+            until = parsedate_to_datetime(after) if after else datetime.fromtimestamp(int(reset), UTC)
+            wait = until.astimezone(UTC) - _date_of(answer)
+        else:
+            return None
     except (ValueError, OverflowError, OSError):
         return None
+    return min(max(wait, timedelta(0)), _LONGEST_WAIT)
 
 
 def complaints_of(answer: Answer) -> tuple[Complaint, ...]:
@@ -224,7 +236,7 @@ def faults_named(complaints: Sequence[Complaint], recipients: Sequence[Recipient
 
 
 def _date_of(answer: Answer) -> datetime:
-    """The provider's clock, so that ours need not be asked or right."""
+    """The provider's clock."""
     return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
 
 

@@ -287,7 +287,7 @@ class _Hand:
         self.flush()
         with self._database.write() as connection:
             in_a_row = troubles.put_off(connection, self._run.id)
-            until = refused.retry_at or desk.clock() + pacing.backoff(in_a_row, dice=desk.dice())
+            until = pacing.come_back_at(refused.retry_at, in_a_row, now=desk.clock(), dice=desk.dice())
             troubles.hold(connection, until=until)
         self._is_to_wait = True
         return until

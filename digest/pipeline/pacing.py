@@ -23,6 +23,13 @@ def backoff(times: int, *, dice: float) -> timedelta:
     return whole * (0.5 + dice / 2)
 
 
+def come_back_at(told: datetime | None, times: int, *, now: datetime, dice: float) -> datetime:
+    """When to ask again after so many put-offs in a row: when we were told, but not over and over at once."""
+    if told is None:
+        return now + backoff(times, dice=dice)
+    return told if times == 1 else max(told, now + backoff(times - 1, dice=dice))
+
+
 def first_request_at(database: Database, run: Run, *, spread: timedelta, more_than: int) -> datetime | None:
     """From when a run's letters may leave, some time after its slot; None when nothing need wait.
 

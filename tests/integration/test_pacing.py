@@ -83,6 +83,14 @@ def test_what_one_process_was_told_holds_for_all(town: Town) -> None:
     assert town.counts(run)["handed_over"] == 6
 
 
+def test_a_provider_that_says_at_once_and_never_means_it_is_not_asked_over_and_over(town: Town) -> None:
+    run = planned(town, 2)
+    asked = answers(town, *[replace(LATER, retry_at=SUNDAY)] * 30)
+    for _ in range(20):
+        town.dispatch(run)
+    assert len(asked) == 2
+
+
 def test_after_letters_were_taken_waits_begin_small_again(town: Town) -> None:
     run = planned(town, 8)
     answers(town, LATER, HandedOver(), LATER)

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.trial.crash import SUNDAY, TIMEOUT_S, Process, Town
@@ -109,13 +109,18 @@ class MailingTown(Town):
     def kill_at_random(self, times: int, *, most_s: float) -> None:
         """Two runs at once, killed while they hand over, so many times or until there is nothing to do."""
         assert self.to is not None
-        dice, begun = random.Random(self.seed), time.monotonic()
+        dice, begun, now = random.Random(self.seed), time.monotonic(), datetime.fromisoformat(SUNDAY)
         while self.kills < times and time.monotonic() - begun < most_s:
-            pair = [self.start(), self.start()]
-            until = self._accepted() + dice.randint(1, max(2, self.size // 8))
+            # Each pair begins a little later, as the provider's clock does.
+            now += timedelta(seconds=5)
+            pair = [self.start(now.isoformat()), self.start(now.isoformat())]
+            accepted = self._accepted()
+            # So many letters that about as many pairs are killed as there are to be.
+            share = 2 * max(len(self.heard) - accepted, 1) // max((times - self.kills) // 2, 1)
+            until = accepted + dice.randint(1, max(2, share))
             while not all(p.is_over() for p in pair) and self._accepted() < until:
                 time.sleep(0.005)
-            is_done = all(p.is_over() for p in pair)
+            is_done = all(p.is_over() and p.popen.returncode == 0 for p in pair)
             for process in pair:
                 self.kills += not process.is_over()
                 process.kill()
@@ -142,7 +147,8 @@ class MailingTown(Town):
         self.to.ask("/__fake/faults", {"probability": 0})
         self.to.clock(MUCH_LATER)
         events = self.folder / "events.jsonl"
-        events.write_text("\n".join(post["body"].strip() for post in self.to.ask("/__fake/events", {})[::2]))
+        posts = [json.loads(post["body"]) for post in self.to.ask("/__fake/events", {})[::2]]
+        events.write_text("\n".join(json.dumps(post) for post in posts))
         self.digests([("events", "replay", "events.jsonl")], now=MUCH_LATER)
         last = [self.start(MUCH_LATER), self.start(MUCH_LATER)]
         for process in last:
