@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.trial.crash import LATER, SUNDAY, Killer, Town, word_of
+from tests.trial.crash import LATER, SUNDAY, THURSDAY, Killer, Town, word_of
 
 SIZE = 200
 
@@ -127,6 +128,23 @@ def test_killed_in_planning_a_run_is_planned_whole_or_not_at_all(laptop: Town, s
         assert {run["due"] for run in laptop.runs()} <= due
     assert laptop.start(LATER).end() == 0
     assert laptop.faults() == []
+
+
+@pytest.mark.slow
+def test_a_notice_killed_at_random_reaches_each_of_its_readers_once(laptop: Town, seed: int) -> None:
+    dice = random.Random(seed)
+    laptop.digest("notice", "supported", "aber")
+    for _ in range(2):
+        process, before = laptop.start(THURSDAY), laptop.letters_written()
+        while laptop.letters_written() == before and not process.is_over():
+            time.sleep(0.002)
+        time.sleep(dice.uniform(0, 0.02))
+        process.kill()
+    assert laptop.start(THURSDAY).end() == 0
+    followers = {one for one, (councils, _) in laptop.wishes.items() if "aber" in councils.split(";")}
+    assert laptop.readers_written_to() == Counter(followers - set(laptop.pending))
+    (run,) = laptop.runs()
+    assert (run["kind"], run["handed_over"]) == ("supported", len(followers - set(laptop.pending)))
 
 
 def written_at(town: Town) -> int:
