@@ -44,6 +44,7 @@ def _register() -> None:
         databases,
         events,
         feeds,
+        keys,
         letters,
         lint,
         notices,
@@ -59,7 +60,7 @@ def _register() -> None:
     )
 
     daily = (setup, councils, postcodes, feeds, summaries, subscribers, runs, letters, scheduler)
-    for module in (*daily, notices, events, suppressions, lint, operators, databases, providers):
+    for module in (*daily, notices, events, suppressions, lint, operators, keys, databases, providers):
         module.register(app)
 
 

@@ -288,10 +288,9 @@ def subscriber_by_id(connection: Connection, id_: int) -> Subscriber | None:
     return _one(connection, select(_T).where(_T.c.id == id_))
 
 
-def all_subscribers(connection: Connection, *, page: int = 500) -> Iterator[Subscriber]:
-    """Everybody in order of joining, a page in memory at a time."""
+def all_subscribers(connection: Connection, *, page: int = 500, after: int = 0) -> Iterator[Subscriber]:
+    """Everybody in order of joining (after that id), a page in memory at a time."""
     schedules = schedules_by_id(connection)
-    after = 0
     while rows := connection.execute(select(_T).where(_T.c.id > after).order_by(_T.c.id).limit(page)).all():
         profiles = profiles_by_id(connection, {row.profile_id for row in rows})
         for row in rows:
