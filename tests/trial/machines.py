@@ -31,6 +31,7 @@ TIMES = ("18:00", "18:15", "18:30")
 HOLD_S = 10
 FROZEN_S = 13
 MOST_S = 900
+AGAIN_AFTER_S, NEW_S = 1.0, 15.0
 _OPEN = """
 SELECT (SELECT count(*) FROM run WHERE planned_at IS NOT NULL AND composed_at IS NOT NULL),
        (SELECT count(*) FROM batch WHERE state IN ('waiting', 'ready', 'claimed'))
@@ -79,6 +80,7 @@ class Machines(MailingTown):
 
     letters_per_hour: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    launched_at: dict[str, float] = field(default_factory=dict)
     begun_at: float = 0.0
 
     def _environment(self) -> dict[str, str]:
@@ -114,6 +116,7 @@ class Machines(MailingTown):
         """Start (again) one of them; all their clocks show the same time."""
         now = (BEGIN + timedelta(seconds=time.time() - self.begun_at)).isoformat()
         words = ["scheduler", "--yes"] if name.startswith("scheduler") else ["worker"]
+        self.launched_at[name] = time.time()
         with (self.folder / f"{name}.txt").open("ab") as said:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "digest", "--now", now, *words],
@@ -131,8 +134,15 @@ class Machines(MailingTown):
         self.kills += 1
         self.launch_one(name)
 
+    def launch_ended(self) -> None:
+        """Who ended by itself (no database at its start) is started again, as a service manager does."""
+        for name, process in self.processes.items():
+            if process.poll() is not None and time.time() - self.launched_at[name] > AGAIN_AFTER_S:
+                self.launch_one(name)
+
     def ask_to_leave(self) -> list[str]:
         """SIGTERM to all; what is wrong with how they left."""
+        asked_at = time.time()
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         found = []
@@ -144,7 +154,9 @@ class Machines(MailingTown):
                 process.wait()
                 found.append(f"{name} did not leave within a minute")
             else:
-                found += [f"{name} ended {code}"] if code else []
+                # Asked before it could even listen for that, it just dies.
+                is_new = asked_at - self.launched_at[name] < NEW_S
+                found += [] if code == 0 or (is_new and code == -signal.SIGTERM) else [f"{name} ended {code}"]
         return found
 
     # --- how far ---------------------------------------------------------------------------------------
@@ -203,6 +215,7 @@ def disturbed(
             others = [name for name in town.processes if frozen is None or name != frozen[0]]
             town.kill(dice.choice(others))
             next_kill = time.time() + dice.uniform(*every_s)
+        town.launch_ended()
         time.sleep(0.2)
     seconds = time.time() - town.begun_at
     for process in town.processes.values():
