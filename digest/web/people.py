@@ -7,11 +7,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from digest.web import confirm, sample, subscribe, unsubscribe
+from digest.web import account, confirm, preferences, sample, subscribe, unsubscribe
 from digest.web.background import running
 from digest.web.site import Site
 
-PARTS = (unsubscribe.router_of, subscribe.router_of, confirm.router_of, sample.router_of)
+PARTS = (
+    unsubscribe.router_of,
+    subscribe.router_of,
+    confirm.router_of,
+    preferences.router_of,
+    account.router_of,
+    sample.router_of,
+)
 
 
 def router_of(site: Site) -> APIRouter:

@@ -40,7 +40,7 @@ def router_of(site: Site) -> APIRouter:
     @router.get("/unsubscribe/{token}")
     def show(request: Request, token: str) -> Response:
         """The page with the one button."""
-        return _page(site, request, reader_of(token))
+        return page_of(site, request, reader_of(token))
 
     def leave_now(id_: int) -> Response:
         with one_at_a_time:
@@ -65,23 +65,23 @@ def _act(site: Site, request: Request, id_: int, form: FormData) -> Response:
     if what == "undo":
         before = site.undo.read(text_in(form, "undo"), id_, today=site.today())
         done = wishes.undo(database, before, now=now)
-        return _page(site, request, id_, done="undone" if done else "not_undone")
+        return page_of(site, request, id_, done="undone" if done else "not_undone")
     if what == "all" or (what == "council" and council):
         left = wishes.leave(database, id_, council=council or None, reason="unsubscribe page", now=now)
-        return _page(site, request, id_, done="left", council=council, before=left)
+        return page_of(site, request, id_, done="left", council=council, before=left)
     if what == "pause":
         weeks = text_in(form, "weeks")
         long = int(weeks) if weeks in map(str, PAUSES) else PAUSES[1]
         until = site.today() + timedelta(weeks=long)
-        return _page(
+        return page_of(
             site, request, id_, done="paused", before=wishes.pause(database, id_, until=until, now=now)
         )
     if what == "resume":
-        return _page(site, request, id_, done="resumed", before=wishes.resume(database, id_, now=now))
-    return _page(site, request, id_, status=422)
+        return page_of(site, request, id_, done="resumed", before=wishes.resume(database, id_, now=now))
+    return page_of(site, request, id_, status=422)
 
 
-def _page(
+def page_of(
     site: Site,
     request: Request,
     id_: int,
@@ -91,6 +91,7 @@ def _page(
     before: Standing | None = None,
     status: int = 200,
 ) -> Response:
+    """The page of somebody as they stand; for who has gone, kind words and where to read on."""
     with site.hall.database.read() as connection:
         reader = subscriber_by_id(connection, id_)
         known = {one.slug: one for one in all_councils(connection)}

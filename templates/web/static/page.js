@@ -15,8 +15,19 @@ for (const field of document.querySelectorAll("[data-filter]")) {
 // A form sends once, however often its button is pressed.
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.formTarget) return; // fills a frame of this page, as often as one likes
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
     setTimeout(() => delete form.dataset.sent, 4000);
+  });
+}
+
+// A form with a button that fills a frame (data-live names it) presses it whenever a choice changes.
+for (const form of document.querySelectorAll("form[data-live]")) {
+  const button = document.getElementById(form.dataset.live);
+  let wait;
+  form.addEventListener("input", () => {
+    clearTimeout(wait);
+    wait = setTimeout(() => form.requestSubmit(button), 700);
   });
 }
