@@ -111,7 +111,7 @@ def poll_304(url: str, n: str) -> dict[str, float]:
 
 
 def hostile(url: str) -> dict[str, float]:
-    """The hostile corpus and larger bombs among good feeds; every outcome and bar is asserted."""
+    """The hostile corpus and larger bombs among good feeds; every outcome and the memory are asserted."""
     from tests.benchmarks import hostile_rows
 
     return hostile_rows.hostile(url)
