@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from digest.errors import SettingsError, TemplateError
 from digest.links import Signer
-from digest.model import Edition, Page, Publication, RunKind, Tier
+from digest.model import Edition, Page, Publication, RunKind, Tier, WishKind
 from digest.resources import resource_dir
 from digest.settings import Settings
 
@@ -112,7 +112,8 @@ class Hall:
         from digest.pipeline.compose import Limits
 
         of = self.settings.digest
-        return Limits(of.horizon, of.look_back, FULL_ITEMS, MAX_ITEMS, silent_after=timedelta(days=3))
+        silent_after = timedelta(days=3)
+        return Limits(of.horizon, of.look_back, FULL_ITEMS, MAX_ITEMS, silent_after, tiers=self.tiers)
 
     @cached_property
     def tiers(self) -> dict[Tier, TierLimits]:
@@ -121,7 +122,9 @@ class Hall:
 
         of = self.settings.tiers
         return {
-            tier: TierLimits(one.max_detail, one.max_councils, one.max_words)
+            tier: TierLimits(
+                one.max_detail, one.max_councils, one.max_words, frozenset(one.kinds or tuple(WishKind))
+            )
             for tier, one in ((Tier.RESIDENT, of.resident), (Tier.PROFESSIONAL, of.professional))
         }
 
@@ -207,6 +210,7 @@ class Hall:
             ),
             dice=random.SystemRandom().random,
             spread=self._spread(),
+            at_once=self.settings.smtp.connections if self.settings.sender == "smtp" else 1,
         )
 
     def _spread(self) -> timedelta:

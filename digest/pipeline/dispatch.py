@@ -28,7 +28,7 @@ from digest.model import (
     Refused,
     RunState,
 )
-from digest.pipeline import actions, pacing
+from digest.pipeline import actions, hands, pacing
 from digest.pipeline.pages import Pages
 from digest.pipeline.plan import raise_one
 from digest.store import batches, deliveries, notices, pace, publications, runs, troubles
@@ -64,7 +64,7 @@ class Desk:
 
     ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
     ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
-    to 1; ``spread`` is how much later than a full hour a large run may begin.
+    to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: requests under way.
     """
 
     sender: Sender
@@ -82,6 +82,7 @@ class Desk:
     should_stop: Callable[[], bool] = lambda: False
     dice: Callable[[], float] = lambda: 1.0
     spread: timedelta = timedelta(0)
+    at_once: int = 1
 
     @property
     def most_at_once(self) -> int:
@@ -119,9 +120,9 @@ def dispatch(
             hand.send_all(taken, each)
         finally:
             hand.flush()
-    if hand.done.why is not None:
+    if (why := hand.done.why) is not None:
         with database.write() as connection:
-            runs.pause_run(connection, run.id, why=hand.done.why)
+            runs.pause_run(connection, run.id, why=why)
     return hand.done
 
 
@@ -154,9 +155,7 @@ class _Hand:
             return []
         self._held_until = now + desk.hold
         with self._database.write(durable=True) as connection:
-            if not runs.may_send(connection, run.id):
-                return []
-            if (held_until := troubles.held_until(connection)) is not None and held_until > now:
+            if not runs.may_send(connection, run.id) or troubles.is_held(connection, now=now):
                 return []
             per_hour = desk.letters_per_hour
             if per_hour is not None and pace.free_from(connection) > now:
@@ -190,15 +189,17 @@ class _Hand:
     def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
         self._pages.expect(taken)
-        for at, batch in enumerate(taken):
+        at_once, send = self._desk.at_once, self._desk.sender.send
+        for at in range(0, len(taken), at_once):
             if self._must_stop() or self._is_over():
                 self._put_back(taken[at:])
                 return
-            if batch.recipients:
-                self._take(batch, self._desk.sender.send(self._outgoing(batch)))
-                each(len(batch.recipients))
-            else:
-                self._record(batch, BatchState.CLOSED)
+            for batch, outcome in hands.answers(taken[at : at + at_once], self._outgoing, send):
+                if outcome is None:
+                    self._record(batch, BatchState.CLOSED)
+                else:
+                    self._take(batch, outcome)
+                    each(len(batch.recipients))
 
     def _must_stop(self) -> bool:
         return self.done.why is not None or self._is_to_wait or self._desk.should_stop()

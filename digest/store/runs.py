@@ -203,9 +203,11 @@ def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
         return False
     if run.planned_at is None or run.composed_at is None:
         return run.state is not RunState.CANCELLED
-    held_until = troubles.held_until(connection)
-    is_held = held_until is not None and held_until > now
-    ready = "" if is_held else "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))"
+    ready = (
+        ""
+        if troubles.is_held(connection, now=now)
+        else "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))"
+    )
     query = text(
         f"SELECT 1 FROM batch WHERE run_id = :run AND (state IN ('waiting', 'claimed') {ready}) LIMIT 1"
     )

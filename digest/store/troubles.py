@@ -84,3 +84,9 @@ def hold(connection: Connection, *, until: datetime) -> None:
 def held_until(connection: Connection) -> datetime | None:
     """Until when the provider wants nothing; None when it never asked."""
     return facts.instant(connection, _HELD)
+
+
+def is_held(connection: Connection, *, now: datetime) -> bool:
+    """Whether the provider wants nothing yet."""
+    until = held_until(connection)
+    return until is not None and until > now

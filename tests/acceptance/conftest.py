@@ -42,13 +42,16 @@ class Operator:
 
     folder: Path
 
-    def digest(self, *words: str, now: str = "2025-09-04T09:00:00Z") -> Done:
-        """Run the console script, in this process: an interpreter for each command would take a minute."""
+    def digest(self, *words: str, now: str | None = "2025-09-04T09:00:00Z") -> Done:
+        """Run the console script, in this process: an interpreter for each command would take a minute.
+
+        ``now`` None: by the real clock.
+        """
         said, complained = io.StringIO(), io.StringIO()
         code = 0
         with pytest.MonkeyPatch.context() as here, redirect_stdout(said), redirect_stderr(complained):
             here.chdir(self.folder)
-            here.setattr(sys, "argv", ["digest", "--now", now, *words])
+            here.setattr(sys, "argv", ["digest", *(["--now", now] if now else []), *words])
             try:
                 main()
             except SystemExit as ended:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -190,3 +191,33 @@ def test_a_good_answer_ends_a_row_of_doubts(town: Town) -> None:
     careful(town, run, "one")
     assert town.state(run) is not RunState.PAUSED
     town.sender.answer = take_all
+
+
+# --- several at the same time -----------------------------------------------------------------------------
+
+
+def test_as_many_requests_are_under_way_as_the_sender_has_connections(town: Town) -> None:
+    run = planned(town, 8)
+    both = Barrier(2, timeout=20)
+
+    def before(outgoing: Outgoing) -> Outcome | None:
+        both.wait()
+        return None
+
+    town.sender.before = before
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=2))
+    assert town.counts(run)["handed_over"] == 8
+    assert {reader: len(said) for reader, said in town.letters().items()} == dict.fromkeys(range(1, 9), 1)
+
+
+def test_what_is_refused_or_doubtful_among_several_is_recorded_for_itself(town: Town) -> None:
+    run = planned(town, 6)
+    answers_of = {1: Refused("no"), 3: InDoubt("no answer")}
+
+    def before(outgoing: Outgoing) -> Outcome | None:
+        return answers_of.get(outgoing.recipients[0].subscriber_id)
+
+    town.sender.before = before
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
+    counts = town.counts(run)
+    assert (counts["handed_over"], counts["refused"], counts["uncertain"]) == (2, 2, 2)
