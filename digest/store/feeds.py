@@ -150,6 +150,12 @@ def all_feeds(connection: Connection, *, council: str | None = None) -> tuple[Fe
     return tuple(_feed(row) for row in connection.execute(query))
 
 
+def state_counts(connection: Connection) -> dict[str, int]:
+    """How many feeds are in each state."""
+    query = select(_T.c.state, func.count()).group_by(_T.c.state).order_by(_T.c.state)
+    return {state: n for state, n in connection.execute(query)}
+
+
 def feeds_due(
     connection: Connection, *, now: datetime, council: str | None = None, is_all: bool = False
 ) -> tuple[Feed, ...]:

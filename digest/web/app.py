@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from digest.errors import DigestError
-from digest.web import faults, hooks, people, public, static
+from digest.store import tasks
+from digest.web import faults, hooks, metrics, people, public, static
 from digest.web.api import application as api
 from digest.web.desk import routes as desk
 from digest.web.desk.access import Local, SignedIn
@@ -41,12 +42,14 @@ def create_app(hall: Hall) -> FastAPI:
     def readyz() -> JSONResponse:
         """The database answers and fits this program."""
         try:
-            with hall.database.read():
-                return JSONResponse({"status": "ok"})
+            with hall.database.read() as connection:
+                seen = tasks.heartbeats(connection).get("scheduler")
+                return JSONResponse({"status": "ok", "scheduler_seen_at": seen and seen.isoformat()})
         except DigestError:
             return JSONResponse({"status": "the database cannot be used"}, status_code=503)
 
     app.include_router(hooks.router_of(hall))
+    app.include_router(metrics.router_of(hall))
     for router_of in ROUTERS:
         app.include_router(router_of(site))
     app.include_router(desk.desk_of(site, SignedIn(site)).router)
