@@ -81,7 +81,7 @@ def profile_of(
 
 
 def entitled(profile: Profile, limits: Mapping[Tier, Limits]) -> Profile:
-    """The profile within what its tier may have: detail and kinds are lowered, lists never cut silently.
+    """The profile within what its tier may have: ``within``, but lists that are too long are refused.
 
     A tier that ``limits`` does not name has no limits. Twice is the same as once.
 
@@ -94,13 +94,30 @@ def entitled(profile: Profile, limits: Mapping[Tier, Limits]) -> Profile:
     _refuse_too_many(len(profile.councils), limit.max_councils, what="councils", tier=profile.tier)
     words = len(profile.topics) + len(profile.keywords) + len(profile.excluded) + len(profile.wards)
     _refuse_too_many(words, limit.max_words, what="topics, keywords and wards", tier=profile.tier)
-    kinds = tuple(kind for kind in profile.kinds if kind in limit.kinds)
-    if not kinds:
+    lowered = within(profile, limits)
+    if not lowered.kinds:
         raise SubscriberError(
             f"kinds: tier {profile.tier.value!r} may have {', '.join(sorted(limit.kinds))}; wish one of them"
         )
-    detail = min(profile.detail, limit.max_detail, key=_DETAILS.index)
-    return replace(profile, kinds=kinds, detail=detail)
+    return lowered
+
+
+def within(profile: Profile, limits: Mapping[Tier, Limits]) -> Profile:
+    """The wishes as letters follow them: detail and kinds within what the tier may have now, lists whole.
+
+    So a limit that drops holds for those who wished before, and no council or word of theirs is dropped
+    behind their backs: a list is for its owner to shorten, at the next change. The same profile where nothing
+    is lowered.
+    """
+    limit = limits.get(profile.tier)
+    if limit is None or (limit.kinds.issuperset(profile.kinds) and not _exceeds(profile.detail, limit)):
+        return profile
+    kinds = tuple(kind for kind in profile.kinds if kind in limit.kinds)
+    return replace(profile, kinds=kinds, detail=min(profile.detail, limit.max_detail, key=_DETAILS.index))
+
+
+def _exceeds(detail: Detail, limit: Limits) -> bool:
+    return _DETAILS.index(detail) > _DETAILS.index(limit.max_detail)
 
 
 def without_council(profile: Profile, council: str) -> Profile | None:

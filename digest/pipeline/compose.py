@@ -6,8 +6,8 @@ compare-and-set on each edition; what both made is equal, because composing is a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from sqlalchemy import Connection
 from digest import slots
 from digest.compose.edition import Facts, edition_of
 from digest.compose.lines import LineIndex
+from digest.compose.profile import Limits as TierLimits
+from digest.compose.profile import within
 from digest.errors import RenderError
-from digest.model import Edition, Page, Profile
+from digest.model import Edition, Page, Profile, Schedule, Tier
 from digest.store import councils, editions, feeds, profiles, publications, runs
 from digest.store.database import LOCK_LOG, Database
 from digest.store.editions import Composed, Item, ToCompose
@@ -29,13 +31,23 @@ CHUNK = 100
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What ``[digest]`` in settings says of an edition's size and reach."""
+    """What settings say of an edition's size and reach, and of what readers of a tier may have."""
 
     horizon: timedelta
     look_back: timedelta
     full_items: int
     max_items: int
     silent_after: timedelta
+    tiers: Mapping[Tier, TierLimits] = field(default_factory=dict)
+
+    def reaching(self, schedule: Schedule | None) -> Limits:
+        """The same with a ``look_back`` of one and a half cadences at least.
+
+        A monthly reader's ordinary letter reaches back further than ``look_back`` after a pause.
+        """
+        if schedule is None:
+            return self
+        return replace(self, look_back=max(self.look_back, 3 * slots.late_limit(schedule)))
 
 
 class Printer(Protocol):
@@ -146,7 +158,7 @@ class _Desk:
 
     def edition(self, connection: Connection, one: ToCompose, profile: Profile) -> Edition:
         facts = replace(self._shared(connection), from_seq=one.from_seq)
-        return edition_of(profile, self._index(connection, one), facts)
+        return edition_of(within(profile, self._limits.tiers), self._index(connection, one), facts)
 
     def _index(self, connection: Connection, one: ToCompose) -> LineIndex:
         """The lines from this edition's beginning or an earlier one's; an older range loads again."""
@@ -163,10 +175,7 @@ class _Desk:
         if self._facts is None:
             limits = self._limits
             if self._run.schedule_id is not None:
-                # A monthly reader's ordinary letter reaches back further than `look_back` after a pause.
-                schedule = profiles.schedules_by_id(connection)[self._run.schedule_id]
-                reach = 3 * slots.late_limit(schedule)
-                limits = replace(limits, look_back=max(limits.look_back, reach))
+                limits = limits.reaching(profiles.schedules_by_id(connection)[self._run.schedule_id])
             self._facts = facts_of(
                 connection, upto_seq=self._run.upto_seq, as_of=self._run.as_of, limits=limits
             )
@@ -193,7 +202,10 @@ def facts_of(connection: Connection, *, upto_seq: int, as_of: datetime, limits: 
 def compose_one(
     connection: Connection, profile: Profile, *, from_seq: int, upto_seq: int, as_of: datetime, limits: Limits
 ) -> Edition:
-    """The edition of one profile for any range, for previews: the same path as a run's."""
+    """The edition of one profile for any range, for previews: the same path as a run's.
+
+    ``limits`` as ``reaching`` the reader's schedule, where there is one.
+    """
     facts = replace(facts_of(connection, upto_seq=upto_seq, as_of=as_of, limits=limits), from_seq=from_seq)
     lines = publications.lines_between(connection, from_seq=from_seq, upto_seq=upto_seq)
-    return edition_of(profile, LineIndex(lines), facts)
+    return edition_of(within(profile, limits.tiers), LineIndex(lines), facts)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from digest import slots
+from digest.compose.edition import edition_of
 from digest.compose.explain import explain
-from digest.compose.profile import profile_from_json
+from digest.compose.lines import LineIndex
+from digest.compose.profile import profile_from_json, within
 from digest.deliver.message import filled, letter_bytes
-from digest.model import Outgoing, Page, Profile, RunKind, SubscriberState
+from digest.model import Outgoing, Page, Profile, RunKind, Schedule, SubscriberState
 from digest.pipeline import compose, plan
 from digest.pipeline.dispatch import recipients_of
 from digest.pipeline.run import Works
@@ -56,38 +59,53 @@ def letter_for(works: Works, *, address: str | None, wishes: str | None) -> Lett
         if page is None:
             profile = reader.profile if reader else profile_from_json(wishes or "{}")
             start = reader.covered_seq if reader else _fresh_mark(connection, works)
-            page = _page_now(connection, works, profile, from_seq=start)
+            page = _Now(connection, works).page(profile, reader.schedule if reader else None, from_seq=start)
     return None if page is None else letter_of(works, page, reader)
 
 
 def pages_of_all(works: Works) -> Iterator[tuple[str, Page]]:
     """Every page that an active reader would get now, each once, with the address of its first reader."""
-    wishes: set[tuple[str, int]] = set()
+    wishes: set[tuple[str, int, timedelta]] = set()
     seen: set[str] = set()
     with works.database.read() as connection:
+        now = _Now(connection, works)
         for reader in subscribers.all_subscribers(connection):
             if reader.state is not SubscriberState.ACTIVE:
                 continue
             page = _said_to(connection, works, reader)
-            key = (reader.profile.fingerprint, reader.covered_seq)
+            look_back = works.limits.reaching(reader.schedule).look_back
+            key = (reader.profile.fingerprint, reader.covered_seq, look_back)
             if page is None and key not in wishes:
                 wishes.add(key)
-                page = _page_now(connection, works, reader.profile, from_seq=reader.covered_seq)
+                page = now.page(reader.profile, reader.schedule, from_seq=reader.covered_seq)
             if page is not None and page.fingerprint not in seen:
                 seen.add(page.fingerprint)
                 yield reader.address, page
 
 
-def _page_now(connection: Connection, works: Works, profile: Profile, *, from_seq: int) -> Page | None:
-    edition = compose.compose_one(
-        connection,
-        profile,
-        from_seq=from_seq,
-        upto_seq=publications.last_seq(connection),
-        as_of=works.desk.clock(),
-        limits=works.limits,
-    )
-    return None if edition.is_empty else works.printer(edition)
+class _Now:
+    """Letters as they would leave at this moment: the log is read once, however many profiles there are."""
+
+    def __init__(self, connection: Connection, works: Works) -> None:
+        self._connection = connection
+        self._works = works
+        self._upto = publications.last_seq(connection)
+        self._facts = compose.facts_of(
+            connection, upto_seq=self._upto, as_of=works.desk.clock(), limits=works.limits
+        )
+        self._index: tuple[int, LineIndex] | None = None
+
+    def page(self, profile: Profile, schedule: Schedule | None, *, from_seq: int) -> Page | None:
+        limits = self._works.limits.reaching(schedule)
+        facts = replace(self._facts, from_seq=from_seq, look_back=limits.look_back)
+        edition = edition_of(within(profile, limits.tiers), self._lines(from_seq), facts)
+        return None if edition.is_empty else self._works.printer(edition)
+
+    def _lines(self, from_seq: int) -> LineIndex:
+        if self._index is None or from_seq < self._index[0]:
+            lines = publications.lines_between(self._connection, from_seq=from_seq, upto_seq=self._upto)
+            self._index = from_seq, LineIndex(lines)
+        return self._index[1]
 
 
 def _said_to(connection: Connection, works: Works, reader: Subscriber) -> Page | None:
@@ -144,18 +162,19 @@ def explained(works: Works, address: str) -> list[Explained]:
         ranges.append(deliveries.RangeOf(None, None, reader.covered_seq, upto))
         found: list[Explained] = []
         for one in ranges:
-            found += _explained(connection, works, reader.profile, one)
+            found += _explained(connection, works, reader, one)
     return found
 
 
 def _explained(
-    connection: Connection, works: Works, profile: Profile, one: deliveries.RangeOf
+    connection: Connection, works: Works, reader: Subscriber, one: deliveries.RangeOf
 ) -> list[Explained]:
     if one.from_seq >= one.upto_seq:
         return []
-    facts = compose.facts_of(connection, upto_seq=one.upto_seq, as_of=works.desk.clock(), limits=works.limits)
+    limits = works.limits.reaching(reader.schedule)
+    facts = compose.facts_of(connection, upto_seq=one.upto_seq, as_of=works.desk.clock(), limits=limits)
     lines = publications.lines_between(connection, from_seq=one.from_seq, upto_seq=one.upto_seq)
-    verdicts = explain(profile, lines, replace(facts, from_seq=one.from_seq))
+    verdicts = explain(within(reader.profile, limits.tiers), lines, replace(facts, from_seq=one.from_seq))
     letter = "the next one" if one.run_id is None else f"run {one.run_id} ({one.ended or 'under way'})"
     return [
         Explained(v.seq, v.item, v.kind.value, v.council, v.is_in, v.why, letter if v.is_in else "")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from operator import itemgetter
 
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _DARK = re.compile(r"@media\s*\(prefers-color-scheme:\s*dark\)\s*\{((?:[^{}]*\{[^{}]*\})*)\s*\}")
@@ -62,9 +63,14 @@ class Element:
         return " ".join("".join(self.inner).split())
 
 
+# A compound: its tag ("" for any) and its classes; ``_CHILD`` stands between a parent and its child.
+_Step = tuple[str, frozenset[str]]
+_CHILD: _Step = (">", frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    steps: tuple[str, ...]  # compounds, outermost first; ">" stands before a child
+    steps: tuple[_Step, ...]  # outermost first
     style: Mapping[str, str]
 
 
@@ -87,7 +93,11 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.elements: list[Element] = []
         self._open: list[Element] = []
-        self._dark_rules = dark_rules
+        # By what the innermost compound asks for: a letter has few elements that any one rule could fit.
+        self._by_class: dict[str, list[tuple[int, _Rule]]] = {}
+        for number, rule in enumerate(dark_rules):
+            tag, classes = rule.steps[-1]
+            self._by_class.setdefault(min(classes, default=f"<{tag}"), []).append((number, rule))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
@@ -96,7 +106,8 @@ class _Reader(HTMLParser):
         path = (*(parent.path if parent else ()), own)
         style = style_of(attributes.get("style", ""))
         dark = dict(style)
-        for rule in self._dark_rules:
+        asked = (rules for name in (*own[1], f"<{tag}", "<") if (rules := self._by_class.get(name)))
+        for _, rule in sorted((one for rules in asked for one in rules), key=itemgetter(0)):
             if _matches(rule.steps, path):
                 dark |= rule.style
         element = Element(
@@ -153,23 +164,29 @@ def _dark_rules(css: str) -> list[_Rule]:
     for block in _DARK.findall(css):
         for selectors, body in _RULE.findall(block):
             style = {name: value.replace("!important", "").strip() for name, value in style_of(body).items()}
-            compounds = (tuple(selector.replace(">", " > ").split()) for selector in selectors.split(","))
-            rules.extend(_Rule(steps, style) for steps in compounds)
+            compounds = (_steps(selector) for selector in selectors.split(","))
+            rules.extend(_Rule(steps, style) for steps in compounds if steps)
     return rules
 
 
-def _matches(steps: tuple[str, ...], path: tuple[tuple[str, frozenset[str]], ...]) -> bool:
+def _steps(selector: str) -> tuple[_Step, ...]:
+    words = selector.replace(">", " > ").split()
+    parts = (word.split(".") for word in words)
+    return tuple(_CHILD if tag == ">" else (tag, frozenset(classes)) for tag, *classes in parts)
+
+
+def _matches(steps: tuple[_Step, ...], path: tuple[_Step, ...]) -> bool:
     """Whether the selector's steps, read from the innermost, fit the path to an element."""
     if not steps:
         return True
     if not path or not _fits(steps[-1], path[-1]):
         return False
     rest = steps[:-1]
-    if rest and rest[-1] == ">":
+    if rest and rest[-1] is _CHILD:
         return _matches(rest[:-1], path[:-1])
     return not rest or any(_matches(rest, path[:n]) for n in range(len(path) - 1, 0, -1))
 
 
-def _fits(compound: str, step: tuple[str, frozenset[str]]) -> bool:
-    tag, *classes = compound.split(".")
-    return (not tag or tag == step[0]) and all(name in step[1] for name in classes)
+def _fits(compound: _Step, step: _Step) -> bool:
+    tag, classes = compound
+    return (not tag or tag == step[0]) and classes <= step[1]

@@ -25,7 +25,7 @@ from pydantic_settings import SettingsConfigDict as SettingsConfig
 
 from digest.errors import SubscriberError
 from digest.links import SHORTEST_KEY
-from digest.model import Detail, Publication, Schedule
+from digest.model import Detail, Publication, Schedule, WishKind
 from digest.slots import SendWindow, schedule_of, window_of
 
 ENV_PREFIX = "DIGEST_"
@@ -49,6 +49,10 @@ def _list_of(value: object) -> object:
     return [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
 
 
+def _words_of(value: object) -> object:
+    return re.findall(r"\w+", value) if isinstance(value, str) else value
+
+
 def _as_value_error(make: Callable[[], _T]) -> _T:
     try:
         return make()
@@ -59,6 +63,7 @@ def _as_value_error(make: Callable[[], _T]) -> _T:
 Duration = Annotated[timedelta, BeforeValidator(duration_of)]
 WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_list_of)]
+KindList = Annotated[tuple[WishKind, ...], NoDecode, BeforeValidator(_words_of)]
 
 
 class Section(BaseModel):
@@ -278,6 +283,9 @@ class TierSettings(Section):
     )
     max_detail: Detail = Field(
         default=Detail.FULL, description="headline, brief or full: a wish for more is lowered to it"
+    )
+    kinds: KindList = Field(
+        default=(), description="of decisions, coming_up, papers, changes: the others are left out; none: all"
     )
 
 

@@ -314,3 +314,44 @@ def test_what_a_tier_may_have_is_applied_when_readers_are_taken_in(operator: Ope
         "desk@herald.example": "full",
         "kim@example.org": "brief",
     }
+
+
+@pytest.mark.parametrize(
+    ("limit", "said", "unsaid"),
+    [
+        ('max_detail = "headline"', "Will the library in Aber stay open?", "The roof needs"),
+        ('kinds = ["coming_up", "papers"]', "", "Will the library in Aber stay open?"),
+    ],
+)
+def test_a_limit_that_drops_holds_for_letters_to_who_wished_before(
+    with_readers: Operator, limit: str, said: str, unsaid: str
+) -> None:
+    assert "The roof needs" in preview(with_readers, form="text")
+    settings = (with_readers.folder / "digest.toml").read_text(encoding="utf-8")
+    with_readers.write(
+        "digest.toml", settings.replace("[tiers.resident]\n", f"[tiers.resident]\n{limit}\n", 1)
+    )
+    done = with_readers.digest("run", "--json", now=SUNDAY)
+    assert done.document["runs"][0]["handed_over" if said else "empty"] == 2
+    letters = [path.read_bytes().decode() for path in with_readers.folder.rglob("*.eml")]
+    assert len(letters) == (2 if said else 0)
+    assert all(said in letter and unsaid not in letter for letter in letters)
+
+
+def test_the_preview_of_a_monthly_reader_reaches_as_far_back_as_their_letter(operator: Operator) -> None:
+    """An item of 35 days ago is older than look_back (28 days), but within one and a half months."""
+    operator.write("cabinet.md", SUMMARY.format(more=""))
+    operator.write(
+        "people.csv",
+        "email,councils,cadence,day,status\nmo@example.org,aber,monthly,8,active\nwe@example.org,aber,weekly,sunday,active\n",
+    )
+    assert operator.digest("subscriber", "import", "people.csv", now="2025-09-03T12:00:00Z").code == 0
+    assert operator.digest("summary", "import", "cabinet.md", now="2025-09-04T09:00:00Z").code == 0
+    late = "2025-10-08T19:00:00+01:00"
+    path = operator.folder / "letter.txt"
+    for reader, is_told in (("mo@example.org", True), ("we@example.org", False)):
+        done = operator.digest(
+            "preview", "--subscriber", reader, "--format", "text", "-o", str(path), now=late
+        )
+        assert done.code == 0, done.said
+        assert ("Will the library in Aber stay open?" in path.read_text(encoding="utf-8")) == is_told

@@ -15,6 +15,7 @@ from digest.compose.profile import (
     profile_from_json,
     profile_of,
     profile_to_json,
+    within,
     without_council,
 )
 from digest.errors import SubscriberError
@@ -188,3 +189,16 @@ def test_leaving_one_council_takes_its_committees_along() -> None:
     )
     assert left is not None
     assert without_council(left, "tameside") is None
+
+
+def test_a_limit_that_drops_lowers_detail_and_kinds_of_stored_wishes_but_keeps_their_lists() -> None:
+    stored = profile_of(councils=["stockport", "bury"], topics=["roads", "schools"], detail="full")
+    limit = Limits(Detail.BRIEF, max_councils=1, max_words=1, kinds=frozenset({WishKind.DECISIONS}))
+    followed = within(stored, {Tier.RESIDENT: limit})
+    assert followed == replace(stored, detail=Detail.BRIEF, kinds=(WishKind.DECISIONS,))
+
+
+def test_wishes_within_their_tier_are_followed_as_they_are() -> None:
+    stored = profile_of(councils=["stockport"], detail="headline", kinds=["papers"])
+    assert within(stored, {Tier.RESIDENT: Limits(Detail.BRIEF)}) is stored
+    assert within(stored, {}) is stored
