@@ -20,7 +20,7 @@ from digest.pipeline.dispatch import Sender, recipients_of
 from digest.pipeline.preview import Letter
 from digest.pipeline.run import Works
 from digest.render.lint import Finding, lint
-from digest.store import deliveries, editions, publications, runs, subscribers
+from digest.store import councils, deliveries, editions, publications, runs, subscribers
 from digest.store.batches import ClaimedBatch
 from digest.store.deliveries import RangeOf
 from digest.store.subscribers import Subscriber
@@ -105,6 +105,8 @@ def letter_of_wishes(works: Works, wishes: str, *, at: datetime | None = None, m
     profile = profile_from_json(wishes)
     moment = at or works.desk.clock()
     with works.database.read() as connection:
+        for slug in profile.councils:
+            councils.council_by_slug(connection, slug)
         start = plan.start_mark(
             connection, now=moment, timezone="Europe/London", back_days=works.rules.start_back_days
         )

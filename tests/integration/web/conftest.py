@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from digest.settings import load_settings
 from digest.web.app import create_app
@@ -62,10 +63,10 @@ def hall(tmp_path: Path, clock: Clock) -> Iterator[Hall]:
 
 
 @contextmanager
-def serving(hall: Hall) -> Iterator[str]:
-    """A real server over that hall, on a free port of this machine: its address."""
+def serving(app: FastAPI) -> Iterator[str]:
+    """A real server of that application, on a free port of this machine: its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(hall), log_level="error", ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
@@ -78,5 +79,5 @@ def serving(hall: Hall) -> Iterator[str]:
 @pytest.fixture
 def client(hall: Hall) -> Iterator[httpx.Client]:
     """Asks the installation over HTTP; follows no redirect, so that a test sees each answer."""
-    with serving(hall) as address, httpx.Client(base_url=address) as asked:
+    with serving(create_app(hall)) as address, httpx.Client(base_url=address, timeout=60) as asked:
         yield asked

@@ -1,0 +1,136 @@
+"""What an operator sees and does at the desk, told as stories; every act is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import unescape
+from urllib.parse import unquote
+
+import httpx
+import pytest
+
+from digest.pipeline.run import report
+from digest.store import runs
+from digest.wiring import Hall
+from tests.integration.desk.conftest import Operator
+
+SignIn = Callable[[str], Operator]
+PAGES = (
+    "", "/runs", "/runs?kind=notice", "/runs/1", "/letters", "/summaries", "/summaries?state=published",
+    "/summaries/1", "/councils", "/councils/stockport", "/feeds", "/feeds/1", "/subscribers",
+    "/subscribers/1", "/suppressions", "/audit", "/operators", "/studio",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ed(signed_in: SignIn) -> Operator:
+    return signed_in("ed")
+
+
+def said(answer: httpx.Response) -> str:
+    return unquote(answer.headers["Location"].split("said=")[1])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_of_the_desk_can_be_seen_by_an_admin(signed_in: SignIn, path: str) -> None:
+    answer = signed_in("ada").get(path)
+    assert answer.status_code == 200
+    assert "<h1" in answer.text
+
+
+def test_the_first_page_says_what_wants_somebody(ed: Operator) -> None:
+    assert "Summaries wait for approval" in ed.get("").text
+
+
+def test_a_draft_is_approved_and_gone_from_the_queue(ed: Operator) -> None:
+    queue = ed.get("/summaries").text
+    assert "people would get this" in queue
+    id_ = queue.split("/operator/summaries/")[1].split('"')[0].split("/")[0]
+    ed.post(f"/summaries/{id_}/approve", on="/summaries")
+    assert "published" in ed.get(f"/summaries/{id_}").text
+    assert "Summaries wait for approval" not in ed.get("").text
+    assert "summary approved" in ed.get(f"/audit?subject=summary:{id_}").text
+
+
+def test_a_withdrawal_says_how_many_had_it_and_wants_a_reason(ed: Operator, hall: Hall) -> None:
+    page = ed.get("/summaries/1").text
+    assert "letters have said it" in page
+    assert "Say why" in said(ed.post("/summaries/1/withdraw", on="/summaries/1", why=" "))
+    ed.post("/summaries/1/withdraw", on="/summaries/1", why="It was of another meeting.")
+    assert "withdrawn" in ed.get("/summaries/1").text
+    assert "It was of another meeting." in ed.get("/audit").text
+
+
+def test_a_letter_is_found_by_address_and_by_id_with_its_story(ed: Operator) -> None:
+    found = ed.get("/letters?q=ANN.mellor@example.org").text
+    opaque = found.split("/operator/letters/")[1].split('"')[0]
+    by_id = ed.get(f"/letters?q={opaque}")
+    assert by_id.headers["Location"].endswith(opaque)
+    story = unescape(ed.get(f"/letters/{opaque}").text)
+    assert "handed over" in story
+    assert "attempt 1" in story
+    assert "Can Stockport stop" in story
+
+
+def test_a_letter_of_nobody_is_missing(ed: Operator) -> None:
+    assert ed.get("/letters/" + "0" * 30).status_code == 404
+    assert "Nobody is subscribed" in ed.get("/letters?q=nobody@example.org").text
+
+
+def test_a_run_is_paused_and_resumed_by_name(ed: Operator, hall: Hall) -> None:
+    with hall.database.write() as connection:
+        runs.set_run(connection, 1, completed_at=None, state="sending")
+    ed.post("/runs/1/pause", on="/runs/1")
+    assert "paused by ed" in ed.get("/runs").text
+    assert "A run is paused" in ed.get("").text
+    ed.post("/runs/1/resume", on="/runs/1")
+    assert report(hall.database, 1).run.state == "sending"
+    log = ed.get("/audit?subject=run:1").text
+    assert "run paused" in log
+    assert "run resumed" in log
+
+
+def test_a_council_changes_with_before_and_after_in_the_log(ed: Operator) -> None:
+    ed.post("/councils/stockport", on="/councils/stockport", support="paused", approval="approval")
+    page = unescape(ed.get("/councils/stockport").text)
+    assert "paused" in page
+    assert "before: {'support': 'full'" in page
+    again = ed.post("/councils/stockport", on="/councils/stockport", support="paused", approval="approval")
+    assert said(again) == "Nothing was changed."
+
+
+def test_somebody_is_paused_resumed_and_erased(signed_in: SignIn, hall: Hall) -> None:
+    ada = signed_in("ada")
+    ada.post("/subscribers/1/pause", on="/subscribers/1")
+    assert "paused" in ada.get("/subscribers/1").text
+    ada.post("/subscribers/1/resume", on="/subscribers/1")
+    assert "Type the word" in said(ada.post("/subscribers/1/erase", on="/subscribers/1", sure="no"))
+    ada.post("/subscribers/1/erase", on="/subscribers/1", sure="erase")
+    assert "Somebody who was erased" in ada.get("/subscribers/1").text
+    assert "ann.mellor" not in ada.get("/audit").text
+
+
+def test_subscribers_are_found_by_how_their_address_begins(ed: Operator) -> None:
+    page = ed.get("/subscribers?q=ann.m").text
+    assert "ann.mellor@example.org" in page
+    assert "bertie.holm" not in page
+    assert "ann.mellor" in ed.get("/subscribers?council=stockport").text
+
+
+def test_whether_an_address_is_suppressed_can_be_asked(ed: Operator) -> None:
+    assert "is not suppressed" in ed.get("/suppressions?address=somebody@example.org").text
+
+
+def test_an_admin_adds_an_operator_but_does_not_change_themselves(signed_in: SignIn) -> None:
+    ada = signed_in("ada")
+    fields = {"name": "olu", "password": "a long password", "role": "editor"}
+    assert "may sign in" in said(ada.post("/operators", on="/operators", **fields))
+    assert "there is an operator olu" in said(ada.post("/operators", on="/operators", **fields))
+    assert "ask another admin" in said(ada.post("/operators/ada", on="/operators", role="viewer"))
+    ada.post("/operators/olu", on="/operators", role="viewer", disabled="true")
+    assert "operator changed" in ada.get("/audit").text
+
+
+def test_no_address_is_in_the_audit_log(ed: Operator) -> None:
+    ed.post("/subscribers/2/pause", on="/subscribers/2")
+    assert "@" not in ed.get("/audit").text.split("<main")[1].split("</main")[0]
