@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest.model import RunKind, RunState
-from digest.pipeline import announced, audiences, compose, dispatch, events, pauses, plan, safety
+from digest.pipeline import announced, audiences, composers, dispatch, events, pauses, plan, safety
 from digest.pipeline.audiences import Notices
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
@@ -26,7 +26,10 @@ _LOOK_AGAIN = timedelta(milliseconds=200)
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """All that a run needs, put together by ``wiring``. ``pause`` waits some seconds (a test may not)."""
+    """All that a run needs, put together by ``wiring``. ``pause`` waits some seconds (a test may not).
+
+    ``processes``: how many may compose the editions of a run.
+    """
 
     database: Database
     printer: Printer
@@ -36,6 +39,7 @@ class Works:
     pause: Callable[[float], None]
     growth: Growth | None = None
     records: Records | None = None
+    processes: int = 1
     notices: Notices | None = None
 
 
@@ -123,13 +127,14 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
             return True
     elif current.state is not RunState.CANCELLED:
         plan.plan(database, current, rules=works.rules, now=clock(), each=_tell(told, "planned", run))
-        compose.compose(
+        composers.compose_together(
             database,
             current,
             printer=works.printer,
             limits=works.limits,
             now=clock(),
             each=_tell(told, "composed", run),
+            processes=works.processes,
         )
         if events.stop_if_closed(database, run.id):
             return True

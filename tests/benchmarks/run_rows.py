@@ -116,7 +116,9 @@ def works_of(database: Database, port: int, *, claim_size: int = 20_000) -> Work
     )
     rules = Rules(window_of("06:00-22:00"), timedelta(hours=48), sender.batch_size, 3)
     limits = Limits(timedelta(14), timedelta(28), 5, 40, timedelta(3))
-    return Works(database, lambda e: render_page(e, skeleton), rules, limits, desk, pause=time.sleep, processes=2)
+    return Works(
+        database, lambda e: render_page(e, skeleton), rules, limits, desk, pause=time.sleep, processes=2
+    )
 
 
 def timed_run(database: Database, port: int) -> tuple[float, dict[str, int]]:
