@@ -306,7 +306,7 @@ def poll(
     names = ("feeds", "unchanged", "failed", "new", "changed", "cancelled")
     numbers = {name: getattr(counts, name) for name in names}
     for slug, url, why in counts.failures:
-        say(f"{slug}: {url}: {why}")
+        say(f"{slug}: {why}" if url in why else f"{slug}: {url}: {why}")
     if as_json:
         print_json(numbers)
     else:
