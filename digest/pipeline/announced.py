@@ -95,6 +95,9 @@ def _wish(connection: Connection, line: LogLine, *, now: datetime) -> int | None
         "seq": line.seq,
         "items": [line.item, f"papers:{meeting}"],
         "is_moved": is_moved,
+        # Each council of a joint meeting says it: a reader of both is told once.
+        "keys": sorted(line.meeting.joint | {line.meeting.key}),
+        "now": f"{line.meeting.status} {line.meeting.starts_at or line.meeting.starts_on}",
         "meeting": line.meeting.id,
         "council": line.council,
     }

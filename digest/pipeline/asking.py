@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digest.model import RunKind, SubscriberState
+from digest.model import RunKind
 from digest.store import notices, subscribers, suppressions
 from digest.store.notices import STATES, NoticeState
 
@@ -37,9 +37,13 @@ def ask(
         return None
     if not _may_hear_again(connection, kind, subscriber_id, now=now):
         return None
-    # Two that ask at one moment count alike, and the key lets one through.
-    nth = notices.asked_ever(connection, kind, subscriber_id) + 1
-    return notices.add(connection, kind, key=f"{subscriber_id}#{nth}", subscriber_id=subscriber_id, now=now)
+    if kind is RunKind.WELCOME and reader.due_from_at is not None:
+        # Whoever confirmed is due from that moment on: one welcome for each.
+        key = f"{subscriber_id}@{reader.due_from_at.isoformat()}"
+    else:
+        # Two that ask at one moment count alike, and the key lets one through.
+        key = f"{subscriber_id}#{notices.asked_ever(connection, kind, subscriber_id) + 1}"
+    return notices.add(connection, kind, key=key, subscriber_id=subscriber_id, now=now)
 
 
 def is_barred(connection: Connection, address: str, *, key: str, kind: RunKind) -> bool:
@@ -73,9 +77,3 @@ def ask_the_unasked(connection: Connection, *, suppression_key: str, now: dateti
                 now=now,
             )
     return len(ids)
-
-
-def is_pending(connection: Connection, subscriber_id: int) -> bool:
-    """Whether somebody has still to confirm."""
-    found = subscribers.subscriber_by_id(connection, subscriber_id)
-    return found is not None and found.state is SubscriberState.PENDING

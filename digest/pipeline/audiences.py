@@ -208,7 +208,8 @@ def plan_of(connection: Connection, notice: Notice, *, run_id: int, as_of: datet
 def audience_of(connection: Connection, notice: Notice) -> Audience:
     """The people of a notice to many: readers of its councils, or all; or who asked to be told at once."""
     if notice.kind is RunKind.CANCELLED_MEETING:
-        return stored.told_of(notice.facts["items"], before_seq=notice.facts["seq"])
+        others = notices.others_alike(connection, notice)
+        return stored.told_of(notice.facts["items"], before_seq=notice.facts["seq"], others=others)
     ids = councils.council_ids(connection)
     wanted = [ids[slug] for slug in notice.facts.get("councils", ())]
     until = notice.created_at if notice.kind is RunKind.SUPPORTED else None

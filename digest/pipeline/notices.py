@@ -31,6 +31,8 @@ CHANGE_GOOD_FOR = timedelta(days=7)
 """As long as its links; then the new address is forgotten."""
 CONFIRM_WITHIN = timedelta(days=7)
 """Unconfirmed addresses are deleted after this (DESIGN: the ledger, notices)."""
+WISHES_KEPT_FOR = timedelta(days=30)
+"""Wishes to one person: long enough to say when somebody was asked, and to bound how often."""
 FORGOTTEN = "unconfirmed forgotten"
 _AT_ONCE = 500
 
@@ -142,6 +144,9 @@ def change_address(works: Works, change_id: int) -> bool:
     with works.database.write(lock=LOCK_ROSTER) as connection:
         change = _open_change(connection, change_id, now=now)
         if change is None or change.agreed_at is None:
+            return False
+        reader = subscribers.subscriber_by_id(connection, change.subscriber_id)
+        if reader is None or reader.state not in notices.STATES[RunKind.ADDRESS]:
             return False
         if subscribers.find_subscriber(connection, change.address) is not None:
             raise ConflictError(
@@ -303,11 +308,13 @@ def forget_unconfirmed(works: Works, *, within: timedelta = CONFIRM_WITHIN) -> i
     """Delete addresses that nobody confirmed ``within`` so long of being asked; returns how many.
 
     Who had been a reader before, left and asked to come back, has left again. Changes of address that
-    nobody agreed to are forgotten too. The audit has ids only. Twice is harmless.
+    nobody agreed to are forgotten too, and wishes for letters that went a month ago. The audit has ids only.
+    Twice is harmless.
     """
     now = works.desk.clock()
     with works.database.write() as connection:
         address_changes.forget_before(connection, now - CHANGE_GOOD_FOR)
+        notices.forget_personal(connection, before=now - WISHES_KEPT_FOR)
     n = 0
     while True:
         with works.database.write(lock=LOCK_ROSTER) as connection:

@@ -92,11 +92,21 @@ def is_anybody_told_at_once(connection: Connection) -> bool:
     return connection.execute(query).one_or_none() is not None
 
 
-def told_of(items: Sequence[str], *, before_seq: int) -> Audience:
-    """Who wishes to hear at once, was told of one of the items, and not yet of what that line says."""
+_NOT_TWICE = """ AND NOT EXISTS (
+  SELECT 1 FROM delivery d WHERE d.run_id IN :others AND d.subscriber_id = s.id)"""
+
+
+def told_of(items: Sequence[str], *, before_seq: int, others: Sequence[int] = ()) -> Audience:
+    """Who wishes to hear at once, was told of one of the items, and not yet of what that line says.
+
+    ``others`` are runs that tell the same: who has a letter of theirs is left out.
+    """
     values = {"seq": before_seq, "handed_over": ENDED_CODES[Ended.HANDED_OVER]}
     states = [state.value for state in STATES[RunKind.CANCELLED_MEETING]]
-    return Audience("FROM subscriber s", _TOLD, values, {"states": states, "items": list(items)})
+    lists: dict[str, Sequence[object]] = {"states": states, "items": list(items)}
+    if not others:
+        return Audience("FROM subscriber s", _TOLD, values, lists)
+    return Audience("FROM subscriber s", _TOLD + _NOT_TWICE, values, lists | {"others": list(others)})
 
 
 _ONCE = "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id)"

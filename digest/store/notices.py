@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +45,10 @@ STATES: Mapping[RunKind, tuple[SubscriberState, ...]] = {
     RunKind.SERVICE: (SubscriberState.ACTIVE,),
 }
 """Who may get a notice of each kind; nobody else does, also when they change after it was planned."""
+
+
+# Two councils' feeds tell of one joint meeting at most so long apart.
+_ALIKE_WITHIN = timedelta(days=2)
 
 
 class NoticeState(StrEnum):
@@ -119,6 +123,24 @@ def has_key(connection: Connection, kind: RunKind, key: str) -> bool:
 def forget(connection: Connection, id_: int) -> None:
     """Take back a notice that no run has taken. Twice is harmless."""
     connection.execute(delete(_T).where(_T.c.id == id_, _T.c.run_id.is_(None)))
+
+
+def forget_personal(connection: Connection, *, before: datetime) -> int:
+    """Delete wishes to one person, made before then, that a completed run has taken; returns how many."""
+    query = text(
+        "DELETE FROM notice WHERE subscriber_id IS NOT NULL AND created_at < :before "
+        "AND run_id IN (SELECT id FROM run WHERE kind <> 'digest' AND completed_at IS NOT NULL)"
+    )
+    return connection.execute(query, {"before": to_stored(before)}).rowcount
+
+
+def others_alike(connection: Connection, notice: Notice) -> list[int]:
+    """Runs of other notices that say the same (``facts["now"]``) of a meeting with a common ``keys``."""
+    query = select(_T).where(_T.c.kind == notice.kind.value, _T.c.run_id.is_not(None), _T.c.id != notice.id)
+    query = query.where(_T.c.created_at >= notice.created_at - _ALIKE_WITHIN)
+    keys, now = set(notice.facts["keys"]), notice.facts["now"]
+    found = (_notice(row) for row in connection.execute(query))
+    return [o.run_id for o in found if o.run_id and o.facts["now"] == now and keys & set(o.facts["keys"])]
 
 
 def notice_by_id(connection: Connection, id_: int) -> Notice:

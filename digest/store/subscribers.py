@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from digest.errors import ConflictError, NotFoundError
 from digest.links import address_key
 from digest.model import Profile, Schedule, SubscriberState
+from digest.store.address_changes import close_changes
 from digest.store.councils import council_ids
 from digest.store.profiles import profile_id, profiles_by_id, schedule_id, schedules_by_id
 from digest.store.tables import ConsentRow, SubscriberRow, SubscriptionRow, table_of
@@ -259,6 +260,7 @@ def erase(connection: Connection, id_: int, *, now: datetime) -> None:
             paused_until=None,
         )
     )
+    close_changes(connection, id_)
     _end_subscriptions(connection, id_, reason="erased", now=now)
 
 

@@ -137,6 +137,7 @@ class PostOffice:
         *,
         starts_at: datetime = MEETING_AT,
         committee: str = "Planning",
+        council: str = "aber",
     ) -> None:
         """The council's feed says this of the committee's one meeting."""
         sighting = Sighting(
@@ -145,12 +146,12 @@ class PostOffice:
             starts_at=starts_at,
             starts_on=starts_at.date(),
             status=status,
-            url=f"https://aber.example/{committee}",
-            external_id=f"aber:{committee}",
+            url=f"https://{council}.example/{committee}",
+            external_id=f"{council}:{committee}",
             says_status=True,
         )
         with self.database.write(lock=LOCK_LOG) as connection:
-            poll.take_in(connection, "aber", ParsedFeed("test", "Aber", (sighting,)), now=self.now)
+            poll.take_in(connection, council, ParsedFeed("test", council, (sighting,)), now=self.now)
 
     # --- sending
 

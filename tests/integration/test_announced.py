@@ -151,6 +151,30 @@ def test_a_new_venue_is_no_news_at_once(told: PostOffice) -> None:
     assert told.send()["runs"] == 0
 
 
+@pytest.mark.parametrize("is_polled_apart", [True, False])
+@pytest.mark.parametrize("change", ["cancelled", "moved"])
+def test_a_joint_meeting_s_change_is_told_once_to_who_follows_both_councils(
+    sqlite_only: Database, tmp_path: Path, change: str, is_polled_apart: bool
+) -> None:
+    post = PostOffice(sqlite_only, tmp_path / "outbox")
+    post.add(ANN, "aber", "bury", at_once=True)
+    post.add(BERT, "bury", at_once=True)
+    joint = "Aber and Bury Joint Committee"
+    for council in ("aber", "bury"):
+        post.tell(committee=joint, council=council)
+    post.at(SUNDAY).run()
+    post.at(MONDAY)
+    status = MeetingStatus.CANCELLED if change == "cancelled" else MeetingStatus.SCHEDULED
+    starts_at = MEETING_AT if change == "cancelled" else MEETING_AT + timedelta(days=1)
+    for council in ("aber", "bury"):
+        post.tell(status, committee=joint, council=council, starts_at=starts_at)
+        if is_polled_apart:
+            post.send()
+            post.now += timedelta(minutes=30)
+    post.send()
+    assert (len(at_once(post, ANN)), len(at_once(post, BERT))) == (1, 1)
+
+
 def test_a_welsh_reader_hears_in_welsh(sqlite_only: Database, tmp_path: Path) -> None:
     post = PostOffice(sqlite_only, tmp_path / "outbox", now=THURSDAY)
     post.add(ANN, at_once=True, **WELSH)

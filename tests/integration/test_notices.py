@@ -235,6 +235,13 @@ def test_a_stranger_fills_nobodys_mailbox(post: PostOffice) -> None:
     assert notices.ask_to_confirm(post.works(), ann)
 
 
+def test_a_confirmation_is_welcomed_once(post: PostOffice) -> None:
+    ann = post.add(ANN)
+    assert notices.welcome(post.works(), ann)
+    post.now += timedelta(days=2)
+    assert not notices.welcome(post.works(), ann)
+
+
 def test_two_letters_of_one_kind_that_wait_both_go(post: PostOffice) -> None:
     ann = post.pending(ANN)
     for _ in range(2):
@@ -401,6 +408,34 @@ def test_after_a_week_a_change_is_forgotten(post: PostOffice) -> None:
     assert notices.change_asked_for(post.database, change, now=post.now) is None
     notices.forget_unconfirmed(post.works())
     assert post.rows("SELECT * FROM address_change") == []
+
+
+def test_erasing_forgets_the_address_that_was_asked_for(post: PostOffice) -> None:
+    from digest.store import subscribers
+
+    ann, _ = asked(post)
+    with post.database.write() as connection:
+        subscribers.erase(connection, ann, now=post.now)
+    assert post.rows("SELECT * FROM address_change") == []
+
+
+def test_who_left_meanwhile_keeps_their_old_address(post: PostOffice) -> None:
+    ann, change = asked(post)
+    notices.agree_to_move(post.works(), change)
+    post.end(ann, SubscriberState.LEFT)
+    assert not notices.change_address(post.works(), change)
+    assert post.reader(ann).address == ANN
+
+
+def test_wishes_of_last_month_are_forgotten_once_they_were_sent(post: PostOffice) -> None:
+    ann, bert = post.add(ANN), post.add("bert@example.org")
+    notices.send_link(post.works(), ANN)
+    post.send()
+    notices.welcome(post.works(), bert)
+    post.now += timedelta(days=31)
+    notices.forget_unconfirmed(post.works())
+    assert post.rows("SELECT subscriber_id FROM notice") == [(bert,)]
+    assert ann != bert
 
 
 def test_an_address_that_somebody_has_is_not_taken_over(post: PostOffice) -> None:

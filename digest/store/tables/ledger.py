@@ -39,7 +39,15 @@ class RunRow(SQLModel, table=True):
     planned_at: datetime | None = Field(default=None, sa_column=at(null=True))
     composed_at: datetime | None = Field(default=None, sa_column=at(null=True))
     completed_at: datetime | None = Field(default=None, sa_column=at(null=True))
-    __table_args__ = (UniqueConstraint("kind", "key", name="run_once"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "key", name="run_once"),
+        Index(
+            "run_unfinished",
+            "slot_at",
+            sqlite_where=text("completed_at IS NULL"),
+            postgresql_where=text("completed_at IS NULL"),
+        ),
+    )
 
 
 class TroubleRow(SQLModel, table=True):

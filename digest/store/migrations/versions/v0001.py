@@ -195,6 +195,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "key", name="run_once"),
     )
     op.create_index(op.f("ix_run_schedule_id"), "run", ["schedule_id"], unique=False)
+    op.create_index(
+        "run_unfinished",
+        "run",
+        ["slot_at"],
+        unique=False,
+        sqlite_where=sa.text("completed_at IS NULL"),
+        postgresql_where=sa.text("completed_at IS NULL"),
+    )
     op.create_table(
         "subscriber",
         sa.Column(
