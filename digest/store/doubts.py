@@ -49,10 +49,16 @@ def _doubtful(row: Any) -> Doubtful:
 
 
 def letters_of(connection: Connection, batch_id: int, *, most: int) -> list[tuple[int, str]]:
-    """(subscriber id, address) of a batch's letters that have no end yet; erased readers left out."""
+    """(subscriber id, address) of a batch's letters that have no end yet; erased readers left out.
+
+    A letter about a new address went to that one; once nobody asks for it any more, it is not known where.
+    """
     query = text(
-        "SELECT s.id, s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
-        "WHERE d.batch_id = :batch AND d.ended IS NULL AND s.address <> '' ORDER BY s.id LIMIT :most"
+        "SELECT s.id, CASE WHEN r.kind = 'address' THEN c.address ELSE s.address END FROM delivery d "
+        "JOIN subscriber s ON s.id = d.subscriber_id JOIN run r ON r.id = d.run_id "
+        "LEFT JOIN address_change c ON c.subscriber_id = s.id "
+        "WHERE d.batch_id = :batch AND d.ended IS NULL AND s.address <> '' "
+        "AND (r.kind <> 'address' OR c.address IS NOT NULL) ORDER BY s.id LIMIT :most"
     )
     return [(id_, address) for id_, address in connection.execute(query, {"batch": batch_id, "most": most})]
 

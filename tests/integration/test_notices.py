@@ -10,7 +10,7 @@ import pytest
 
 from digest.errors import ConflictError, NotFoundError, RenderError, SubscriberError
 from digest.links import Purpose
-from digest.model import Page, RunKind, SubscriberState, Tier
+from digest.model import InDoubt, Page, RunKind, SubscriberState, Tier
 from digest.pipeline import notices
 from digest.pipeline.notices import ToMany
 from digest.store import invariants
@@ -384,6 +384,18 @@ def test_a_letter_to_a_new_address_opens_no_account(post: PostOffice) -> None:
     assert "preferences" not in links_in(letter)
     header = letter["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     assert subject_of(header, Purpose.UNSUBSCRIBE, now=post.now) != ann
+
+
+def test_a_doubtful_letter_to_a_new_address_is_asked_about_by_that_address(post: PostOffice) -> None:
+    from digest.store import doubts
+
+    ann, change = asked(post)
+    notices.agree_to_move(post.works(), change)
+    post.sender = RecordingSender(is_repeatable=False, answer=lambda outgoing: InDoubt("no answer"))
+    assert post.send()["uncertain"] == 1
+    (batch,) = post.rows("SELECT id FROM batch WHERE state = 'uncertain'")
+    with post.database.read() as connection:
+        assert doubts.letters_of(connection, batch[0], most=5) == [(ann, NEW)]
 
 
 def test_a_later_wish_replaces_an_earlier_one_and_its_links(post: PostOffice) -> None:
