@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from digest import slots
 from digest.compose.explain import Verdict, explain
-from digest.compose.profile import profile_from_json
+from digest.compose.profile import profile_from_json, within
 from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind
 from digest.pipeline import compose, plan, preview
 from digest.pipeline.dispatch import Sender, recipients_of
@@ -182,7 +182,8 @@ def _shown(
     *,
     max_bytes: int,
 ) -> Shown:
-    limits, page = works.limits, span.page
+    limits = works.limits.reaching(reader.schedule if reader else None)
+    page = span.page
     if page is None:
         edition = compose.compose_one(
             connection,
@@ -199,7 +200,7 @@ def _shown(
         profile=profile,
         letter=None if page is None else preview.letter_of(works, page, reader),
         findings=() if page is None else lint(page, max_bytes=max_bytes),
-        verdicts=explain(profile, lines, replace(facts, from_seq=span.from_seq)),
+        verdicts=explain(within(profile, limits.tiers), lines, replace(facts, from_seq=span.from_seq)),
         as_of=span.as_of,
         from_seq=span.from_seq,
         upto_seq=span.upto_seq,

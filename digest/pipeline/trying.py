@@ -42,13 +42,16 @@ def sample_of(works: Works, wishes: Profile, *, timezone: str) -> Sample:
 
 
 def next_letter(works: Works, reader: Subscriber, wishes: Profile) -> Letter | None:
-    """The reader's next letter, were it to leave now, with these wishes; None: nothing to say yet."""
+    """The reader's next letter, were it to leave now, with these wishes.
+
+    Right after a letter nothing is new: then what these wishes would have brought last week, as `sample_of`.
+    """
     now = works.desk.clock()
     with works.database.read() as connection:
         upto = publications.last_seq(connection)
         edition = compose.compose_one(
             connection, wishes, from_seq=reader.covered_seq, upto_seq=upto, as_of=now, limits=works.limits
         )
-        if edition.is_empty:
-            return None
+    if not any(entry.seqs for entry in edition.entries):
+        return sample_of(works, wishes, timezone=reader.schedule.timezone).letter
     return letter_of(works, works.printer(edition), reader)
