@@ -43,7 +43,8 @@ _DUE = """
 FROM subscriber s
 WHERE s.id BETWEEN :first AND :last AND s.schedule_id = :schedule AND s.state = 'active'
   AND s.due_from_at <= :slot AND s.covered_seq <= :upto
-  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id)
+  AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id
+                  AND d.subscriber_id BETWEEN :first AND :last)
 """
 # Somebody whose older letter is being handed over right now is planned a moment later, when it is known.
 _NOT_IN_FLIGHT = """
@@ -125,6 +126,9 @@ def _write_deliveries(connection: Connection, due: str, values: Mapping[str, obj
         "FROM subscriber s",
         "FROM subscriber s JOIN plan_map m ON m.profile_id = s.profile_id AND m.covered_seq = s.covered_seq",
     )
+    if connection.dialect.name == "postgresql":
+        # The map is new and nobody has counted its rows: it is to be hashed, not searched for each reader.
+        connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
     written = 0
     large = "SELECT 1 FROM plan_map WHERE batch_id IS NULL LIMIT 1"
     if connection.exec_driver_sql(large).one_or_none() is not None:

@@ -119,8 +119,9 @@ def who_left(connection: Connection, *, before: datetime, most: int) -> list[tup
     query = text(
         "SELECT s.id, s.address, s.ended_at FROM subscriber s "
         "WHERE s.state = 'left' AND s.ended_at < :before "
-        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN run r ON r.id = d.run_id WHERE d.run_id = s.open_run_id "
-        "AND d.subscriber_id = s.id AND d.ended IS NULL AND r.completed_at IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM delivery d JOIN run r ON r.id = d.run_id "
+        "WHERE d.run_id = s.open_run_id AND d.subscriber_id = s.id AND d.ended IS NULL "
+        "AND r.completed_at IS NULL) "
         "ORDER BY s.ended_at LIMIT :most"
     )
     rows = connection.execute(query, {"before": to_stored(before), "most": most})
