@@ -236,6 +236,7 @@ class Hall:
             pause=time.sleep,
             growth=Growth(of.max_growth, of.growth_from),
             records=self.records,
+            not_sent_after=self.settings.sendgrid.not_sent_after,
             notices=Notices(self.notice_printer, self.settings.suppression_key.get_secret_value()),
             processes=self.settings.digest.processes or min(os.cpu_count() or 1, MOST_PROCESSES),
         )

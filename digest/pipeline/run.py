@@ -16,7 +16,7 @@ from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
 from digest.pipeline.plan import Rules
 from digest.pipeline.safety import Growth
-from digest.pipeline.settle import Records, Settler
+from digest.pipeline.settle import LAG, Records, Settler
 from digest.store import runs
 from digest.store.database import Database
 from digest.store.runs import Run
@@ -39,6 +39,7 @@ class Works:
     pause: Callable[[float], None]
     growth: Growth | None = None
     records: Records | None = None
+    not_sent_after: timedelta | None = LAG
     processes: int = 1
     notices: Notices | None = None
 
@@ -78,7 +79,7 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     with works.database.read() as connection:
         todo = runs.unfinished_runs(connection)
     waited = timedelta(0)
-    settler = Settler(works.records)
+    settler = Settler(works.records, not_sent_after=works.not_sent_after)
     for run in todo:
         while waited < patience:
             is_done = _advance(works, run, told, settler)
@@ -107,7 +108,8 @@ def run_notices(works: Works, *, progress: Progress | None = None) -> list[RunRe
     with works.database.read() as connection:
         todo = [run for run in runs.unfinished_runs(connection) if run.kind is not RunKind.DIGEST]
     for run in todo:
-        _advance(works, run, progress or Progress(), Settler(works.records))
+        settler = Settler(works.records, not_sent_after=works.not_sent_after)
+        _advance(works, run, progress or Progress(), settler)
     return [report(works.database, run.id) for run in todo]
 
 

@@ -20,8 +20,8 @@ from digest.store import doubts, runs
 from digest.store.database import Database
 from digest.store.doubts import Doubtful
 
-LAG = timedelta(hours=1)
-"""Email Logs are minutes behind; an hour after it can have left, what is not in them was not sent."""
+LAG = timedelta(hours=4)
+"""Email Logs are minutes behind; hours after it can have left, what they lack was not sent (ADR 0011)."""
 # So many that not all of them can have been left out of the request for a fault of their address.
 _SAMPLE = 25
 PROOFS = tuple(kind.value for kind in EventKind if kind not in (EventKind.ACCOUNT, EventKind.OTHER))
@@ -46,10 +46,14 @@ class Settled:
 
 @dataclass(slots=True)
 class Settler:
-    """Settles by evidence; asks the provider about each batch once in its life (``asked``)."""
+    """Settles by evidence; asks the provider about each batch once in its life (``asked``).
+
+    ``not_sent_after``: how long the logs must have had nothing; None leaves that to an operator.
+    """
 
     records: Records | None = None
     asked: set[int] = field(default_factory=set)
+    not_sent_after: timedelta | None = LAG
 
     def settle(self, database: Database, run_id: int, *, now: datetime) -> Settled:
         """Settle what evidence allows in a run. Twice is harmless."""
@@ -67,11 +71,14 @@ class Settler:
                     sent += doubts.settle_sent(
                         connection, batch.id, why=finding.why, now=now, provider_id=finding.provider_id
                     )
-            elif finding.found is Found.NOT_FOUND and now - batch.until >= LAG:
+            elif finding.found is Found.NOT_FOUND and self._is_late_enough(now - batch.until):
                 with database.write() as connection:
                     again = doubts.settle_not_sent(connection, batch.id, why=finding.why, now=now)
                 not_sent += again is not None
         return Settled(sent, not_sent)
+
+    def _is_late_enough(self, passed: timedelta) -> bool:
+        return self.not_sent_after is not None and passed >= self.not_sent_after
 
 
 def settle_by_events(database: Database, run_id: int, *, now: datetime) -> int:

@@ -194,11 +194,21 @@ class SendGridSettings(Section):
         default=timedelta(minutes=4),
         description="a larger run whose slot is a full hour begins up to this much later; 0s: at once",
     )
+    not_sent_after: Duration | None = Field(
+        default=timedelta(hours=4),
+        description="doubtful letters that Email Logs lack after this go again; never: you settle them",
+    )
     webhook_public_key: str = Field(default="", description="public key of the signed Event Webhook")
+
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(
         default=60.0, gt=0, description="to wait for an answer; later it is in doubt"
     )
+
+    @field_validator("not_sent_after", mode="before")
+    @classmethod
+    def _or_never(cls, value: object) -> object:
+        return None if str(value).strip().lower() == "never" else value
 
 
 class SmtpSettings(Section):

@@ -212,7 +212,7 @@ def test_as_many_requests_are_under_way_as_the_sender_has_connections(town: Town
 
 def test_what_is_refused_or_doubtful_among_several_is_recorded_for_itself(town: Town) -> None:
     run = planned(town, 6)
-    answers_of = {1: Refused("no"), 3: InDoubt("no answer")}
+    answers_of: dict[int, Outcome] = {1: Refused("no"), 3: InDoubt("no answer")}
 
     def before(outgoing: Outgoing) -> Outcome | None:
         return answers_of.get(outgoing.recipients[0].subscriber_id)

@@ -169,6 +169,14 @@ def test_after_the_lag_what_the_logs_do_not_hold_goes_again(town: Town) -> None:
     assert town.state(run) is RunState.COMPLETED
 
 
+def test_where_that_is_left_to_an_operator_empty_logs_settle_nothing_ever(town: Town) -> None:
+    run = in_doubt(town)
+    town.now += timedelta(days=1)
+    works = replace(town.works(), records=Logs(Found.NOT_FOUND), not_sent_after=None)
+    run_due(works, patience=timedelta(seconds=2))
+    assert town.counts(run)["uncertain"] == 2
+
+
 def test_logs_that_cannot_be_read_leave_the_doubt_however_late(town: Town) -> None:
     run = in_doubt(town)
     town.now += timedelta(days=1)

@@ -91,6 +91,7 @@ class MailingTown(Town):
             "DIGEST_PUBLICATION__FROM": "digest@aber.example",
             "DIGEST_SAFETY__LIVE": "true",
             "DIGEST_SAFETY__MAX_DOUBTFUL": "1000",
+            "DIGEST_SENDGRID__NOT_SENT_AFTER": "1h",
         }
 
     def start(self, now: str = SUNDAY) -> Process:
