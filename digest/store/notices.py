@@ -215,7 +215,7 @@ def unasked(connection: Connection, *, limit: int) -> list[int]:
         "SELECT s.id FROM subscriber s WHERE s.state = 'pending' "
         "AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.subscriber_id = s.id AND n.kind = 'confirm') "
         "AND EXISTS (SELECT 1 FROM subscription f WHERE f.subscriber_id = s.id AND f.ended_at IS NULL "
-        "AND f.source <> 'import') ORDER BY s.id LIMIT :most"
+        "AND f.source <> 'import') ORDER BY s.created_at LIMIT :most"
     )
     return list(connection.execute(query, {"most": limit}).scalars())
 
