@@ -84,7 +84,15 @@ def prepare(folder: Path, n: int) -> list[bytes]:
         sundays = profiles.schedule_id(connection, schedule_of("weekly", "sunday", "18:00", "Europe/London"))
         everybody = [
             Newcomer(
-                f"r{i}@example.org", f"r{i}@example.org", "", SubscriberState.ACTIVE, wishes, sundays, 0, (1,), None
+                f"r{i}@example.org",
+                f"r{i}@example.org",
+                "",
+                SubscriberState.ACTIVE,
+                wishes,
+                sundays,
+                0,
+                (1,),
+                None,
             )
             for i in range(1, n + 1)
         ]
