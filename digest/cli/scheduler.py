@@ -140,8 +140,13 @@ def leave(*, is_clean: bool) -> None:
 
 def log_to_stderr() -> None:
     """One JSON line an event, on stderr: ids only, never addresses."""
+    import logging
+
     import structlog
 
+    # What these would say as text on many lines, our own lines say as events.
+    for name in ("psycopg.pool", "procrastinate", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
