@@ -9,6 +9,7 @@ from digest.web.desk import (
     councils,
     feeds,
     letters,
+    notices,
     people,
     records,
     runs,
@@ -21,7 +22,7 @@ from digest.web.desk.access import Access
 from digest.web.desk.router import Desk
 from digest.web.site import Site
 
-PLACES = (today, runs, letters, summaries, councils, feeds, people, records, studio)
+PLACES = (today, runs, letters, summaries, councils, feeds, people, notices, records, studio)
 
 
 def desk_of(site: Site, access: Access, *, watched: tuple[Path, ...] = ()) -> Desk:

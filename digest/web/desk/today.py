@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.model import Ended
 from digest.pipeline.status import status_of
+from digest.store import desk as queries
 from digest.web.desk.router import Desk
+
+HALF_A_YEAR = timedelta(weeks=26)
+MOST_COUNCILS = 25  # as many bars as a plot can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,20 @@ def add_routes(desk: Desk) -> None:
     def today(request: Request) -> Response:
         """Everything in one look."""
         status = status_of(desk.site.hall.works)
-        return desk.page(request, "today.html", standing=status, alarms=alarms_of(status))
+        now = desk.site.now()
+        with desk.site.hall.database.read() as connection:
+            weeks = queries.weekly_outcomes(connection, since=now - HALF_A_YEAR)
+            demand = queries.demand(connection, since=now - HALF_A_YEAR)[:MOST_COUNCILS]
+        seen = {name for counts in weeks.values() for name in counts}
+        return desk.page(
+            request,
+            "today.html",
+            standing=status,
+            alarms=alarms_of(status),
+            weeks=weeks,
+            outcomes=[one.value for one in Ended if one.value in seen],
+            demand=demand,
+        )
 
 
 def alarms_of(status: dict[str, Any]) -> list[Alarm]:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
+from digest.pipeline import notices
 from digest.pipeline.run import report
 from digest.store import runs
 from digest.wiring import Hall
@@ -18,7 +19,7 @@ SignIn = Callable[[str], Operator]
 PAGES = (
     "", "/runs", "/runs?kind=notice", "/runs/1", "/letters", "/summaries", "/summaries?state=published",
     "/summaries/1", "/councils", "/councils/stockport", "/feeds", "/feeds/1", "/subscribers",
-    "/subscribers/1", "/suppressions", "/audit", "/operators", "/studio",
+    "/subscribers/1", "/suppressions", "/audit", "/operators", "/studio", "/notices",
 )  # fmt: skip
 
 
@@ -134,3 +135,22 @@ def test_an_admin_adds_an_operator_but_does_not_change_themselves(signed_in: Sig
 def test_no_address_is_in_the_audit_log(ed: Operator) -> None:
     ed.post("/subscribers/2/pause", on="/subscribers/2")
     assert "@" not in ed.get("/audit").text.split("<main")[1].split("</main")[0]
+
+
+def test_a_notice_is_written_seen_approved_and_goes_once(ed: Operator, hall: Hall) -> None:
+    words = {"title": "Our new address", "markdown": "We have *moved*.", "council": "stockport"}
+    answer = ed.post("/notices", on="/notices", **words)
+    path = answer.headers["Location"].split("?")[0].removeprefix("/operator")
+    page = ed.get(path).text
+    assert "would get it" in page
+    assert "We have" in ed.get(f"{path}/letter").text
+    ed.post(f"{path}/approve", on=path)
+    assert "decided before" in said(ed.post(f"{path}/approve", on=path))
+    first, again = notices.send_pending(hall.works), notices.send_pending(hall.works)
+    assert first["handed_over"] > 0
+    assert again["handed_over"] == 0
+    assert "took it" in ed.get(path).text
+
+
+def test_a_notice_without_words_is_not_kept(ed: Operator) -> None:
+    assert "subject and words" in said(ed.post("/notices", on="/notices", title="Only a title"))
