@@ -44,6 +44,9 @@ def compose_together(
 
     if parts < 2:
         return part_of(database, 0, 1, each)
+    # SQLite keeps one account of its locks per file and process, and a copy would trust the copied one; so
+    # nothing is open while the copies are made (sqlite.org/howtocorrupt, 2.6). PostgreSQL minds no less.
+    database.close()
     helpers = [_Helper(database.url, part_of, part, parts) for part in range(1, parts)]
     done = _Count(each)
     try:
@@ -97,7 +100,6 @@ def _help(
     # An interrupt at the keyboard goes to all processes: the parent decides for its helpers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # The parent's connections are not ours to use: SQLite and PostgreSQL both forbid it after a fork.
     own = Database(url)
     part_of(own, part, parts, lambda n: None)
     own.close()
