@@ -207,6 +207,57 @@ def set_(
     say(f"{slug} changed")
 
 
+@council.command("enable")
+def enable(
+    context: typer.Context,
+    slug: str,
+    back: Annotated[
+        int | None, typer.Option(help="Days back that readers get of it (digest.enable_back).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would get what, do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give a council full support: its news of the last days is mailed, and who waited is told.
+
+    Example: digest council enable marlow-vale --back 14 --dry-run
+    """
+    from datetime import timedelta
+
+    from digest.pipeline import enabling
+
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        span = hall.settings.digest.enable_back if back is None else timedelta(days=back)
+        found = enabling.rehearse(hall.works, slug, back=span)
+        is_wanted = not dry_run and not found.is_done
+        if is_wanted and not as_json:
+            _say_enabling(found, done=False)
+        if is_wanted and not yes and not typer.confirm("Enable it?", err=True):
+            raise UsageError(f"{slug} is as it was")
+        if is_wanted:
+            found = enabling.enable(hall.works, slug, back=span, actor="command line")
+    if as_json:
+        document = {"council": slug, "enabled": is_wanted, "readers": found.readers, "waiting": found.waiting}
+        document |= {"drafts": found.drafts, "summaries": [one.headline for one in found.summaries]}
+        print_json(document)
+    elif found.is_done:
+        say(f"{slug} has full support already")
+    else:
+        _say_enabling(found, done=is_wanted)
+
+
+def _say_enabling(found: Any, *, done: bool) -> None:
+    would, are = ("get", "are") if done else ("would get", "would be")
+    n, since = len(found.summaries), found.since.date()
+    say(f"{found.readers} active readers {would} {n} summaries since {since}, in their next letter")
+    for one in found.summaries:
+        say(f"  {one.starts_on}  {one.committee}: {one.headline}")
+    if found.drafts:
+        say(f"{found.drafts} more wait for approval")
+    say(f"{found.waiting} who waited {are} told by a notice, with the next `digest run`")
+
+
 def _document(council: Any, counts: dict[str, int] | None = None) -> dict[str, Any]:
     return {
         "slug": council.slug,

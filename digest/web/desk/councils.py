@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.model import Approval, Support
+from digest.pipeline import enabling
 from digest.store import audit, councils, feeds
 from digest.store import desk as queries
 from digest.web.desk.router import Desk, who_of
@@ -33,16 +34,21 @@ def add_routes(desk: Desk) -> None:
         return desk.page(request, "councils.html", found=found, silent=silent, support=support)
 
     @desk.get("/councils/{slug}")
-    def show(request: Request, slug: str) -> Response:
+    def show(request: Request, slug: str, back: int | None = None) -> Response:
         """One council: how it is served, its feeds, what was done to it."""
         with hall.database.read() as connection:
             council = councils.council_by_slug(connection, slug)
             counts = councils.council_counts(connection, slug)
             its_feeds = feeds.all_feeds(connection, council=slug)
             notes = queries.audit_lines(connection, subject=f"council:{slug}", most=20)
+        plan = None
+        if council.support is not Support.FULL:
+            plan = enabling.rehearse(hall.works, slug, back=_back(back) or hall.settings.digest.enable_back)
         return desk.page(
             request,
             "council.html",
+            enabling=plan,
+            back_days=(_back(back) or hall.settings.digest.enable_back).days,
             council=council,
             counts=counts,
             feeds=its_feeds,
@@ -50,6 +56,16 @@ def add_routes(desk: Desk) -> None:
             supports=list(Support),
             approvals=list(Approval),
         )
+
+    @desk.post("/councils/{slug}/enable")
+    def enable(request: Request, slug: str, back: Annotated[int, Form()] = 14) -> Response:
+        """Full support: the news of the last days is mailed, who waited is told."""
+        span = _back(back) or hall.settings.digest.enable_back
+        done = enabling.enable(hall.works, slug, back=span, actor=who_of(request).name)
+        said = (
+            f"{done.readers} readers get {len(done.summaries)} summaries; {done.waiting} who waited are told."
+        )
+        return desk.back(f"/councils/{slug}", "It had full support already." if done.is_done else said)
 
     @desk.post("/councils/{slug}")
     def change(
@@ -76,3 +92,7 @@ def add_routes(desk: Desk) -> None:
                 },
             )
         return desk.back(f"/councils/{slug}", f"{before.name} is served {support.value}, {approval.value}.")
+
+
+def _back(days: int | None) -> timedelta | None:
+    return None if days is None else timedelta(days=min(max(days, 0), 365))
