@@ -53,6 +53,8 @@ class Account:
         self.faults = FaultPlan(self.rng)
         self.journal = Journal(self.rng)
         self.messages: list[Message] = []
+        self.of_address: dict[str, list[Message]] = {}
+        self.of_id: dict[str, Message] = {}
         self.batches: dict[str, Batch] = {}
         self.suppressions: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in LISTS}
         self.lock = threading.RLock()
@@ -137,6 +139,8 @@ class Account:
             for number, person in enumerate(mail["personalizations"]):
                 message = self._message(mail, person, request_id, number, now)
                 self.messages.append(message)
+                self.of_address.setdefault(message.address.lower(), []).append(message)
+                self.of_id[message.sg_message_id] = message
                 self._queued.append(message)
                 self.journal.tell("processed", message, now, send_at=int(message.send_at))
             if self.options.credits is not None:
