@@ -113,7 +113,7 @@ class House:
         )
         database = self.halls[0].database
         publish.take_in(
-            database, summary, url_key=url_key(url), now=self.now, archive_after=timedelta(days=365)
+            database, summary, url_key=url_key(url), now=self.now, archive_after=timedelta(days=5000)
         )
 
 
@@ -234,6 +234,36 @@ def test_a_pause_ends_at_the_readers_own_midnight(house: House) -> None:
         ["active", "active", "paused"],
         ["active", "active", "active"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("night", "clock", "fires_at"),
+    [
+        # 01:30 comes twice in London: at 00:30 and again at 01:30 UTC.
+        ("2025-10-25", "01:30", "2025-10-26T00:30"),
+        # 01:30 does not exist: the first instant after the gap is 01:00 UTC.
+        ("2026-03-28", "01:30", "2026-03-29T01:00"),
+        ("2028-02-28", "02:00", "2028-02-29T02:00"),
+    ],
+    ids=["autumn", "spring", "leap day"],
+)
+def test_a_slot_of_a_strange_night_fires_once_and_at_its_instant(
+    house: House, night: str, clock: str, fires_at: str
+) -> None:
+    house.now = datetime.fromisoformat(f"{night}T12:00").replace(tzinfo=UTC)
+    daily = slots.schedule_of("daily", "", clock, "Europe/London")
+    house.subscribe(1, schedule=daily)
+    house.publish(1)
+    lane = house.lane(LETTERS, schedule='{send_between = "00:00-24:00"}')
+    came_at = []
+    for _ in range(70):
+        letters = sum(house.letters().values())
+        lane.turn()
+        if sum(house.letters().values()) > letters:
+            came_at.append(house.now)
+        house.now += timedelta(minutes=15)
+    assert came_at == [datetime.fromisoformat(fires_at).replace(tzinfo=UTC)]
+    assert house.rows("SELECT count(*) FROM run") == [(1,)]
 
 
 # --- stopping -------------------------------------------------------------------------------------------
