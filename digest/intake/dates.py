@@ -82,7 +82,7 @@ _CLOCK = (
     rf"\s?(?P<tohalf>{_HALF})"
     rf"|(?P<hour>\d{{1,2}})(?:\s?[.:]\s?(?P<minute>\d\d))?(?:[.:]\d\d)?\s?(?P<half>{_HALF})"
     r"|(?P<hour24>\d{1,2})[.:h](?P<minute24>\d\d)(?:[.:]\d\d)?(?![\d%])(?:\s?(?:hours|hrs|hr|h|uhr|o'clock)\b\.?)?"
-    r"|(?P<military>[012]\d[0-5]\d)\s?(?:hours|hrs|hr|h)\b\.?"
+    r"|(?P<military>[012]\d[0-5]\d)(?:\s?(?:hours|hrs|hr|h)\b\.?|(?<!20[0-9]{2})(?=\s?,\s?[^\W\d]))"
 )
 _LEAD = (
     r"[\s,;@–—-]{0,4}(?:(?:at|from|am|commencing(?:\sat)?|starting(?:\sat)?|starts(?:\sat)?"
@@ -107,7 +107,7 @@ _NOTE = re.compile(
     r"[\s,]{0,3}(?:\((?:or|at|following|immediately|on|please|note|nb|hybrid|via|online|virtual|remote|new|revised|time)\b[^()]{0,120}\)"
     r"|(?:or\s)?(?:(?:at|on|upon)\s(?:the\s)?(?:rising|conclusion|close|end|completion)\sof"
     r"|(?:immediately\s)?(?:following|after)\s(?:the\s)?(?:rising|conclusion|close|end|completion)\sof)[^,()]{0,120}"
-    r"|(?:immediately\s)(?:following|after)\s[^,()]{0,120}"
+    r"|(?:immediately\s)(?:following|after)\s[^,()]{0,120}|for\s\d{1,2}(?:[.:]\d\d)?\s?[ap]\.?\s?m\b\.?"
     r"|(?:if|whichever\s(?:is\s)?(?:the\s)?)\s?(?:later|earlier|sooner)"
     r"|[-–—]?\s?(?:please\s)?note\s(?:the\s|a\s)?(?:new|change|changed|revised|earlier|later|different)\b[^,()]{0,60}"
     r"|[-–—]\s?(?:new|revised|amended)\s(?:start\s)?(?:time|date|venue)\b[^,()]{0,40}"

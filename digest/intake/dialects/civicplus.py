@@ -26,6 +26,8 @@ _PAPER_LINK = re.compile(
     re.IGNORECASE,
 )
 
+_ALL_DAY = re.compile(r"\s*12:00 AM\s*-\s*(?:11:59 PM|12:00 AM)", re.IGNORECASE)
+
 
 def claims(document: Document, where: Where) -> int:
     """By the address, the calendar's elements, or links into an agenda centre."""
@@ -65,7 +67,8 @@ def _event(item: Item, where: Where, *, is_meetings: bool) -> Part | NotMeeting 
         return NotMeeting(guid, title, "community_event: no council body is named")
     days = item.field("eventdates")
     when = find_when(days or plain(item.summary, limit=2_000), country=where.country)
-    at = find_time(item.field("eventtimes")) if item.field("eventtimes") else None
+    times = item.field("eventtimes")
+    at = find_time(times) if times and not _ALL_DAY.match(times) else None
     if when is not None and at is not None:
         when = replace(when, time=at)
     link = clean_link(item.link, base=where.url, hosts=where.hosts)

@@ -5,6 +5,7 @@ Unlike the feed it lists future meetings without papers, and states the status e
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, ParseError
 
@@ -39,7 +40,7 @@ def read(document: Document, where: Where) -> Reading:
         root = fromstring(document.text.encode("utf-8", "replace"), forbid_dtd=True)
     except (ParseError, DefusedXmlException) as error:
         raise FeedError("invalid_body", f"the web service's answer cannot be read: {error}") from error
-    base = where.url.partition("?")[0].partition("mgWebService.asmx")[0]
+    base = re.split("mgwebservice.asmx", where.url.partition("?")[0], maxsplit=1, flags=re.IGNORECASE)[0]
     return Reading.of(
         _meeting(committee, meeting, base, where)
         for committee in root.iter("committee")

@@ -131,6 +131,21 @@ def test_an_agenda_centre_gives_papers_of_meetings() -> None:
     assert found[1]["starts_on"] == "2026-12-09"
 
 
+@pytest.mark.parametrize(
+    ("times", "starts_at"),
+    [("07:00 PM - 9:00 PM", "2026-12-01T19:00:00+00:00"), ("12:00 AM - 11:59 PM", None)],
+)
+def test_a_calendars_whole_day_is_no_midnight(times: str, starts_at: str | None) -> None:
+    item = "<title>City Council</title><link>https://www.example-wa.gov/Calendar.aspx?EID=7</link>"
+    event = f"<c:EventDates>December 1, 2026</c:EventDates><c:EventTimes>{times}</c:EventTimes>"
+    head = '<rss version="2.0" xmlns:c="https://www.example-wa.gov/Calendar.aspx"><channel><title>x</title>'
+    body = f"{head}<item>{item}{event}</item></channel></rss>"
+    url = "https://www.example-wa.gov/RSSFeed.aspx?ModID=58&CID=All-calendar.xml"
+    (meeting,) = checked(body, url=url, country="us")["meetings"]
+    assert meeting["starts_at"] == starts_at
+    assert starts_at or meeting["starts_on"] == "2026-12-01"
+
+
 def test_an_empty_agenda_centre_is_an_empty_feed() -> None:
     found = checked(rss(), url=CIVICPLUS)
     assert (found["error"], found["meetings"]) == (None, [])
@@ -164,7 +179,7 @@ def test_a_real_cmis_month_is_read_near_the_day_of_reading(shared: Any) -> None:
 
 def test_the_web_service_is_read(shared: Any) -> None:
     body = (shared / "feeds/real/lgsf_moderngov_getmeetings.xml").read_bytes()
-    url = "https://democracy.example.gov.uk/mgWebService.asmx/GetMeetings?lCommitteeId=144"
+    url = "https://democracy.example.gov.uk/mgwebservice.asmx/GetMeetings?lCommitteeId=144"
     found = checked(body, url=url)
     assert found["dialect"] == "moderngov-ws"
     assert [m["status"] for m in found["meetings"]] == ["cancelled", "scheduled"]

@@ -35,6 +35,8 @@ STATUSES = {
     f"Agenda published: Meeting of {WHEN} or on the rising of Council, if later, Planning Committee": (
         "scheduled"
     ),
+    f"Agenda published: Meeting of {WHEN} for 6.30 pm, Planning Committee": "scheduled",
+    "Agenda published: Meeting of Monday, 7th December, 2026 1800, Planning Committee": "scheduled",
     f"Minutes published: Meeting of {WHEN}, Planning Committee": "held",
     f"Decision sheet published: Meeting of {WHEN}, Planning Committee": "held",
     f"AGENDA PUBLISHED: MEETING OF {WHEN}, Planning Committee": "scheduled",
