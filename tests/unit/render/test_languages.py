@@ -49,7 +49,7 @@ def test_a_welsh_letter_speaks_welsh() -> None:
         "Y tu mewn: penderfyniadau 7 o gyfarfodydd, un cywiriad, un crynodeb",
         "Dydd Mercher 3 Medi, 6pm",
         "PENDERFYNWYD",
-        "a 4 o grynodebau eraill o Stockport, ar y we",
+        "a 4 o grynodebau eraill (Stockport), ar y we",
         "Yma oherwydd rydych yn dilyn",
         "Dad-danysgrifio",
     ):
