@@ -135,8 +135,8 @@ def links_in(letter: EmailMessage) -> list[str]:
 
 
 def link_to(letter: EmailMessage, path: str) -> str:
-    """The one link of a letter that begins so."""
-    found = [one for one in links_in(letter) if one.startswith(path)]
+    """The one link of a letter that begins so, and asks nothing besides."""
+    found = [one for one in links_in(letter) if one.startswith(path) and "?" not in one]
     assert len(found) == 1, found
     return found[0]
 
