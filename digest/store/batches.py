@@ -60,15 +60,17 @@ def expire_claims(
     return max(connection.execute(query, values).rowcount, 0)
 
 
-# The batch size bounds a claim from below, the claim size from above; ids keep the order of planning.
+# The batch size bounds a claim from below, the claim size from above. Batches of one number hold readers of
+# about the same ids, whatever the edition: so a claim reads one part of the readers' table and not all of it.
 _READY = """
 SELECT b.id, b.edition_id, e.page_id, e.profile_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
 FROM batch b JOIN edition e ON e.id = b.edition_id
 WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
   AND (e.is_stale = 0 OR b.claimed_at IS NOT NULL)
   AND (b.retry_at IS NULL OR b.retry_at <= :now)
-ORDER BY b.id LIMIT :most {lock}
+ORDER BY b.number, b.id LIMIT :most {lock}
 """
+_USUAL_SIZE = 250  # letters of a batch in a large run, rather too few
 # Of the delivery only what its batch index holds: a million rows are not looked up for nothing.
 _OF_BATCH = """
 FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
@@ -106,17 +108,7 @@ def claim(
     wishes changed is returned as ``Moved`` for ``replan``. A notice goes to whom it was planned for, while
     they are in one of the states ``notice_to``. The transaction must be durable.
     """
-    lock = "" if connection.dialect.name == "sqlite" else "FOR UPDATE OF b SKIP LOCKED"
-    rows = connection.execute(
-        text(_READY.format(lock=lock)), {"run": run_id, "now": to_stored(now), "most": max(claim_size, 1)}
-    ).all()
-    taken: list[Any] = []
-    total = 0
-    for row in rows:
-        if taken and total + row.size > claim_size:
-            break
-        taken.append(row)
-        total += row.size
+    taken = _ready(connection, run_id, now=now, claim_size=max(claim_size, 1))
     if not taken:
         return [], []
     ids = [row.id for row in taken]
@@ -127,6 +119,26 @@ def claim(
     values = {"holder": holder, "until": to_stored(held_until), "now": to_stored(now), "ids": ids}
     connection.execute(query, values)
     return _recheck(connection, run_id, taken, notice_to=notice_to)
+
+
+def _ready(connection: Connection, run_id: int, *, now: datetime, claim_size: int) -> list[Any]:
+    """Ready batches for one claim. Few are looked at (and locked, on PostgreSQL) unless they are small."""
+    query = text(
+        _READY.format(lock="" if connection.dialect.name == "sqlite" else "FOR UPDATE OF b SKIP LOCKED")
+    )
+    rows: Sequence[Any] = ()
+    for most in (claim_size // _USUAL_SIZE + 1, claim_size):
+        rows = connection.execute(query, {"run": run_id, "now": to_stored(now), "most": most}).all()
+        if len(rows) < most or sum(row.size for row in rows) >= claim_size:
+            break
+    taken: list[Any] = []
+    total = 0
+    for row in rows:
+        if taken and total + row.size > claim_size:
+            break
+        taken.append(row)
+        total += row.size
+    return taken
 
 
 def _recheck(

@@ -26,7 +26,7 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 HEAD = "0001"
 BUSY_TIMEOUT_MS = 30_000
 # Kilobytes of SQLite pages kept per connection: the hot pages of a million readers, within the memory bar.
-CACHE_KB = 32_768
+CACHE_KB = 16_384
 
 LOCK_LOG = 7_301
 LOCK_PLAN = 7_302

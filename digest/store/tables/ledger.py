@@ -119,7 +119,7 @@ class BatchRow(SQLModel, table=True):
     recorded_at: datetime | None = Field(default=None, sa_column=at(null=True))
     __table_args__ = (
         UniqueConstraint("edition_id", "number", "attempt", name="batch_once"),
-        Index("batch_state", "run_id", "state"),
+        Index("batch_state", "run_id", "state", "number"),
     )
 
 

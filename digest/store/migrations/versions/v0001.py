@@ -428,7 +428,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("edition_id", "number", "attempt", name="batch_once"),
     )
-    op.create_index("batch_state", "batch", ["run_id", "state"], unique=False)
+    op.create_index("batch_state", "batch", ["run_id", "state", "number"], unique=False)
     op.create_table(
         "committee_name",
         sa.Column(
