@@ -42,6 +42,7 @@ def _register() -> None:
     from digest.cli import (
         councils,
         databases,
+        doctor,
         events,
         feeds,
         keys,
@@ -60,7 +61,8 @@ def _register() -> None:
     )
 
     daily = (setup, councils, postcodes, feeds, summaries, subscribers, runs, letters, scheduler)
-    for module in (*daily, notices, events, suppressions, lint, operators, keys, databases, providers):
+    seldom = (notices, events, suppressions, doctor, lint, operators, keys, databases, providers)
+    for module in (*daily, *seldom):
         module.register(app)
 
 

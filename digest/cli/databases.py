@@ -9,7 +9,7 @@ import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_json, say
 
-db = typer.Typer(help="The database: upgrade, check, backup, copy.", no_args_is_help=True)
+db = typer.Typer(help="The database: upgrade, check, backup, restore, copy.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +72,24 @@ def backup(context: typer.Context, to: Annotated[Path, typer.Argument(help="The 
     with entrance.hall() as hall:
         hall.database.backup(to)
     say(f"written to {to}")
+
+
+@db.command("restore")
+def restore(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `digest db backup` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where there is a database: it is kept as .before.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of a SQLite database; stop the service first.
+
+    Example: digest db restore digest-backup.db
+    """
+    entrance: Entrance = context.obj
+    with entrance.hall() as hall:
+        kept = hall.database.restore(source, replace=replace)
+    say(f"restored from {source}" + (f"; what was there is {kept}" if kept else ""))
 
 
 @db.command("copy")

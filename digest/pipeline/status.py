@@ -8,7 +8,7 @@ from typing import Any
 from digest import slots
 from digest.pipeline.events import often_failing
 from digest.pipeline.run import Works
-from digest.store import councils, events, feeds, profiles, publications, runs, subscribers, summaries, tasks
+from digest.store import councils, desk, events, feeds, profiles, publications, runs, subscribers, tasks
 
 PARKED_FROM = 5
 """A task of the scheduler that failed so often in a row is parked: tried once an hour until it goes well."""
@@ -20,7 +20,7 @@ def status_of(works: Works) -> dict[str, Any]:
     with works.database.read() as connection:
         found = councils.all_councils(connection)
         all_feeds = feeds.all_feeds(connection)
-        waiting = [s for s in summaries.stored_summaries(connection) if s.state == "draft"]
+        waiting = desk.summary_counts(connection)["draft"]
         unfinished = runs.unfinished_runs(connection)
         newest = runs.all_runs(connection, limit=1)
         schedules = profiles.schedules_by_id(connection)
@@ -39,7 +39,7 @@ def status_of(works: Works) -> dict[str, Any]:
         "silent_councils": sorted(silent),
         "silent_since": {slug: _day(since) for slug, since in sorted(silent.items())},
         "blocked_feeds": [feed.url for feed in all_feeds if feed.state == "blocked"],
-        "summaries_waiting_for_approval": len(waiting),
+        "summaries_waiting_for_approval": waiting,
         "log_lines": log_lines,
         "subscribers": states,
         "last_run": newest[0].id if newest else None,

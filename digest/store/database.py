@@ -7,12 +7,14 @@ it is an ordinary transaction, ``REPEATABLE READ`` where planning asks for it.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -264,9 +266,55 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{to} cannot be written: {error}") from error
 
+    def restore(self, source: Path, *, replace: bool = False) -> Path | None:
+        """Put a backup in this SQLite database's place; where the old one was kept, if there was one.
+
+        Nothing may use the database meanwhile. The file appears whole or not at all.
+        Raises: StoreError for PostgreSQL, a file that is no backup of ours, or when there is a database and
+        ``replace`` is not given.
+        """
+        if not self.is_sqlite:
+            raise StoreError("restore a PostgreSQL database with its own pg_restore")
+        _require_backup(source)
+        place = Path(str(self.engine.url.database))
+        if place.exists() and not replace:
+            raise StoreError(f"{place} is there: move it away, or add --replace, which keeps it beside")
+        self.close()
+        temporary, kept = place.with_name(place.name + ".part"), None
+        try:
+            shutil.copyfile(source, temporary)
+            if place.exists():
+                # What is still in the old database's log belongs to it, and would spoil the new one.
+                with closing(sqlite3.connect(place)) as old:
+                    old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                kept = place.with_name(place.name + ".before")
+                place.replace(kept)
+            for tail in ("-wal", "-shm"):
+                place.with_name(place.name + tail).unlink(missing_ok=True)
+            temporary.replace(place)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{place} cannot be written: {error}") from error
+        return kept
+
     def close(self) -> None:
         """Let go of every connection. Twice is harmless."""
         self.engine.dispose()
+
+
+def _require_backup(source: Path) -> None:
+    """Raises: StoreError when the file is no whole database of this program or an older one."""
+    if not source.is_file():
+        raise StoreError(f"{source} is no file: name one that `digest db backup` wrote")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as opened:
+            (version,) = opened.execute("SELECT version_num FROM alembic_version").fetchone()
+            (is_whole,) = opened.execute("PRAGMA integrity_check").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise StoreError(f"{source} is no backup of a digest database ({error})") from error
+    if is_whole != "ok":
+        raise StoreError(f"{source} is damaged ({is_whole}): take an older backup")
+    if version > HEAD:
+        raise StoreError(f"{source} has schema {version}, this program knows {HEAD}: install a newer one")
 
 
 def _with_driver(url: str) -> str:
