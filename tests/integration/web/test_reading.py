@@ -254,3 +254,8 @@ def test_welsh_is_complete_on_a_council_page(town: Town, client: httpx.Client) -
     said = words_of(client.get("/councils/bury?lang=cy"))
     assert "Cefnogaeth gyfyngedig" in said
     assert "Limited support" not in said
+
+
+def test_another_language_keeps_what_was_asked(town: Town, client: httpx.Client) -> None:
+    page = client.get("/search?q=a%20%26b&council=aber").text
+    assert 'href="?q=a%20%26b&amp;council=aber&amp;lang=cy"' in page
