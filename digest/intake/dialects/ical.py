@@ -109,6 +109,8 @@ class _Event:
 
 def _events(text: str) -> Iterator[_Event]:
     """The events of a text: the whole as one calendar, or, where that fails, one event at a time."""
+    if "END:VCALENDAR" not in text[-200:].upper():  # cut off: the events that are whole still count
+        text = "".join(text.rpartition("END:VEVENT")[:2]) + "\r\nEND:VCALENDAR\r\n"
     try:
         calendars = icalendar.Calendar.from_ical(text, multiple=True)
     except (ValueError, KeyError, IndexError, TypeError) as error:

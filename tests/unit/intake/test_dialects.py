@@ -277,6 +277,14 @@ def test_a_broken_event_does_not_take_the_others_along() -> None:
     assert [m["committee"] for m in found] == ["Full Council"]
 
 
+def test_a_calendar_that_is_cut_off_gives_its_whole_events() -> None:
+    event = "BEGIN:VEVENT\r\nUID:{0}\r\nSUMMARY:Panel {0}\r\nDTSTART:20261207T190000Z\r\nEND:VEVENT\r\n"
+    text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" + event.format(1) + event.format(2)[:-20]
+    found = checked(text, url=CALENDAR, content_type="text/calendar")
+    assert [m["committee"] for m in found["meetings"]] == ["Panel 1"]
+    assert found["is_partial"]
+
+
 def test_a_file_in_a_description_is_a_paper_and_not_the_meetings_page() -> None:
     site = "https://www.example.gov.uk"
     text = f"DESCRIPTION:Papers: {site}/docs/Agenda.pdf (soon). See {site}/m/1."
