@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import tomllib
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -37,6 +38,7 @@ def run_demo(directory: Path, *, as_json: bool) -> None:
         Entrance(str(config), plan["now"].isoformat()).hall() as hall,
     ):
         counts = _whole_pipe(hall, samples, plan, port)
+        _write_page(hall, directory / "letter.html")
     if as_json:
         print_json(counts)
         return
@@ -134,13 +136,29 @@ def _counted(hall: Hall, polled: int, reports: Any) -> dict[str, int]:
     }
 
 
+def _write_page(hall: Hall, path: Path) -> None:
+    """One of the letters as a page, by the same path as its run."""
+    from digest.pipeline.preview import letter_for
+
+    letter = letter_for(hall.works, address=SHOWN, wishes=None)
+    if letter is not None and letter.html is not None:
+        path.write_bytes(letter.html)
+
+
 def _say_how_to_look(directory: Path, config: Path, now: str) -> None:
-    letters = sorted((directory / "outbox").rglob("*.eml"))
-    say(f"Letters: {directory / 'outbox'} ({len(letters)} files, open them with any mail program)")
-    say("Write one as a page for your browser, then open it:")
+    """Shows the letter at once to who sits at a screen, and names what else there is to see."""
+    page = (directory / "letter.html").absolute()
     program = os.path.relpath(sys.argv[0]) if "/" in sys.argv[0] else "digest"
-    letter = directory / "letter.html"
-    say(f"  {program} --config {config} --now {now} preview --subscriber {SHOWN} -o {letter}")
+    command = f"{program} --config {config} --now {now}"
+    letters = sum(1 for _ in (directory / "outbox").rglob("*.eml"))
+    say(f"A letter about Stockport, for your browser: {page.as_uri()}")
+    say(f"All {letters} letters: {directory / 'outbox'} (any mail program opens them)")
+    say("Any letter of any week, in the studio:")
+    say(f"  {command} preview")
+    say("What residents see, at http://localhost:8000 until Ctrl-C:")
+    say(f"  {command} serve")
+    if sys.stdout.isatty() and page.exists():
+        webbrowser.open(page.as_uri())
 
 
 @contextmanager
