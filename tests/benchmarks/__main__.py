@@ -132,6 +132,15 @@ def _other_rows(table: Table) -> None:
         f"{events['share']:.0%}",
         "≥ 40 % of verify + loads + insert",
     )
+    clicks = measured("unsubscribe")
+    for n in (1, 4):
+        table.add_row(
+            f"unsubscribe POST, committed, {n} connection{'s' * (n > 1)}",
+            f"{clicks[f'ours_{n}']:,.0f}/s",
+            f"{clicks[f'bare_{n}']:,.0f}/s",
+            f"{clicks[f'share_{n}']:.0%}",
+            "≥ 50 % of a bare FastAPI route",
+        )
     start = measured("help")
     table.add_row(
         "digest --help",

@@ -83,6 +83,13 @@ def webhook() -> dict[str, float]:
     return webhook_rows.webhook()
 
 
+def unsubscribe() -> dict[str, float]:
+    """One-click posts, beside a bare route with a one-row committed write."""
+    from tests.benchmarks import web_rows
+
+    return web_rows.unsubscribe()
+
+
 def help_() -> dict[str, float]:
     def best(command: list[str]) -> float:
         times = []
@@ -126,6 +133,7 @@ def feedparser_alone(n: str) -> dict[str, float]:
 
 ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_} | {
     "webhook": webhook,
+    "unsubscribe": unsubscribe,
     "poll": poll,
     "poll_304": poll_304,
     "feedparser": feedparser_alone,
