@@ -201,6 +201,7 @@ def simulate(url: str, folder: Path, *, readers: int, days: int, seed: int) -> T
     for _ in range(8):  # what a death put off arrives
         year.now += timedelta(minutes=30)
         year.look()
+        model.look(year.now, news)
     _judge(year, people, told)
     year.hall.close()
     return told
@@ -208,11 +209,11 @@ def simulate(url: str, folder: Path, *, readers: int, days: int, seed: int) -> T
 
 def _looks(dice: random.Random, days: int, told: Told) -> Iterator[datetime]:
     """The instants at which a scheduler looks: every three hours or so, with outages of up to five days."""
-    at = FIRST + LOOK_EVERY
+    at, looks = FIRST + LOOK_EVERY, 0
     while at < FIRST + timedelta(days=days):
         yield at + timedelta(seconds=dice.randrange(3000))
-        at += LOOK_EVERY
-        if dice.random() < 0.01:
+        at, looks = at + LOOK_EVERY, looks + 1
+        if dice.random() < 0.01 or looks == 20:  # one at least, however few the days
             told.outages += 1
             at += timedelta(hours=dice.choice((6, 12, 30, 60, 120)))
 
