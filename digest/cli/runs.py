@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.rehearsals import say_due
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def run_(
     entrance: Entrance = context.obj
     with entrance.at(at).hall(runs_on=True) as hall:
         if dry_run:
-            _say_due(hall, as_json=as_json)
+            say_due(hall, as_json=as_json)
             return
         # Templates are compiled before anything is planned: a wrong one stops here, with nothing begun.
         _ = hall.skeleton
@@ -199,35 +200,6 @@ def _progress() -> Iterator[Progress]:
                 bars.refresh()
 
         yield Progress(tell)
-
-
-def _say_due(hall: Any, *, as_json: bool) -> None:
-    from digest.pipeline import plan
-    from digest.store import runs
-
-    now = hall.clock()
-    due = plan.due_now(hall.database, now=now, rules=hall.rules)
-    with hall.database.read() as connection:
-        unfinished = runs.unfinished_runs(connection)
-        people = {one.schedule_id: plan.count_due(connection, one) for one in due}
-    documents = [
-        {
-            "slot_at": zulu(one.slot_at),
-            "due": people[one.schedule_id],
-            "merged": [zulu(m) for m in one.merged],
-        }
-        for one in due
-    ]
-    if as_json:
-        print_json({"would_run": documents, "unfinished": [one.id for one in unfinished]})
-        return
-    rows = [
-        [zulu(one.slot_at), people[one.schedule_id], ", ".join(str(zulu(m)) for m in one.merged) or "none"]
-        for one in due
-    ]
-    print_table(["slot", "subscribers due", "missed slots merged"], rows)
-    if unfinished:
-        say(f"unfinished and continued by a run: {', '.join(str(one.id) for one in unfinished)}")
 
 
 def document(report: RunReport) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def compose(
     An edition that cannot be rendered pauses the run with the reason; the others are still composed.
     ``part`` of ``parts``: every so-manieth edition only, the others are other processes'.
     """
-    desk = _Desk(run, limits)
+    desk = Composing(run, limits)
     failed: list[str] = []
     while True:
         with database.read() as connection:
@@ -144,8 +144,11 @@ def _finish(database: Database, run: Run, failed: list[str], *, now: datetime) -
         return True
 
 
-class _Desk:
-    """What all editions of a run share: the log once, the facts once, profiles as they come."""
+class Composing:
+    """What all editions of a run share: the log once, the facts once, profiles as they come.
+
+    ``content_seq`` is to be set to the end of the log before the first edition.
+    """
 
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run = run
@@ -157,10 +160,11 @@ class _Desk:
         self.last_id = 0
 
     def edition(self, connection: Connection, one: ToCompose, profile: Profile) -> Edition:
-        facts = replace(self._shared(connection), from_seq=one.from_seq)
-        return edition_of(within(profile, self._limits.tiers), self._index(connection, one), facts)
+        """What one edition says. An earlier beginning than any before it reads the log again."""
+        facts = replace(self.facts(connection), from_seq=one.from_seq)
+        return edition_of(within(profile, self._limits.tiers), self.lines(connection, one), facts)
 
-    def _index(self, connection: Connection, one: ToCompose) -> LineIndex:
+    def lines(self, connection: Connection, one: ToCompose) -> LineIndex:
         """The lines from this edition's beginning or an earlier one's; an older range loads again."""
         held = self._index_held if self._held_seq == self.content_seq else None
         if held is None or one.from_seq < held[0]:
@@ -171,7 +175,8 @@ class _Desk:
             self._index_held, self._held_seq = held, self.content_seq
         return held[1]
 
-    def _shared(self, connection: Connection) -> Facts:
+    def facts(self, connection: Connection) -> Facts:
+        """What all editions have in common; ``from_seq`` is for the caller to replace."""
         if self._facts is None:
             limits = self._limits
             if self._run.schedule_id is not None:

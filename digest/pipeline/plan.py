@@ -127,7 +127,7 @@ def plan(
     plan_of = PlanOf(run.id, run.schedule_id, run.slot_at, run.upto_seq, rules.batch_size)
     with database.read() as connection:
         span = deliveries.subscriber_span(connection)
-    raised = _Raised(run.upto_seq)
+    raised = Raised(run.upto_seq)
     is_whole = True
     if span is not None:
         for first in range(span.first, span.last + 1, range_size):
@@ -141,7 +141,7 @@ def plan(
     return is_whole
 
 
-def _plan_part(database: Database, plan_of: PlanOf, part: Range, raised: _Raised) -> tuple[int, bool]:
+def _plan_part(database: Database, plan_of: PlanOf, part: Range, raised: Raised) -> tuple[int, bool]:
     for _ in range(_TRIES - 1):
         try:
             return _plan_part_once(database, plan_of, part, raised)
@@ -151,14 +151,14 @@ def _plan_part(database: Database, plan_of: PlanOf, part: Range, raised: _Raised
     return _plan_part_once(database, plan_of, part, raised)
 
 
-def _plan_part_once(database: Database, plan_of: PlanOf, part: Range, raised: _Raised) -> tuple[int, bool]:
+def _plan_part_once(database: Database, plan_of: PlanOf, part: Range, raised: Raised) -> tuple[int, bool]:
     with database.write(repeatable=True, lock=LOCK_PLAN) as connection:
         if not runs.may_plan(connection, plan_of.run_id):
             return 0, False
         return deliveries.plan_range(connection, plan_of, part, raised=raised.using(connection))
 
 
-class _Raised:
+class Raised:
     """Where editions begin: (profile, mark) -> just before the first line of the profile's councils."""
 
     def __init__(self, upto_seq: int) -> None:
@@ -170,6 +170,7 @@ class _Raised:
     def using(
         self, connection: Connection
     ) -> Callable[[Iterable[tuple[int, int]]], Mapping[tuple[int, int], int]]:
+        """Where editions of (profile, mark) begin, asked of one transaction."""
         return lambda pairs: self._raise(connection, list(pairs))
 
     def _raise(self, connection: Connection, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], int]:

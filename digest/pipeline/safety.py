@@ -32,6 +32,10 @@ class Growth:
     most: float
     least: int
 
+    def is_exceeded(self, now: int, *, last: int) -> bool:
+        """Whether so many readers are too many after so many the last time."""
+        return now >= self.least and now > self.most * last
+
 
 class AllowList:
     """Addresses, and domains written ``@example.org``, in whatever spelling."""
@@ -102,7 +106,7 @@ def pause_if_grown(database: Database, run: Run, growth: Growth) -> bool:
     with database.read() as connection:
         last = runs.last_due(connection, run)
         now = runs.planned_size(connection, run.id)
-        if last is None or now < growth.least or now <= growth.most * last:
+        if last is None or not growth.is_exceeded(now, last=last):
             return False
         if audit.is_noted(
             connection, RESUMED, subject=f"run:{run.id}", since=run.created_at - _CLOCKS_DIFFER

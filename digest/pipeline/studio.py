@@ -14,13 +14,14 @@ from sqlalchemy import Connection
 from digest import slots
 from digest.compose.explain import Verdict, explain
 from digest.compose.profile import profile_from_json, within
-from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind
+from digest.errors import NotFoundError
+from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind, Schedule
 from digest.pipeline import compose, plan, preview
 from digest.pipeline.dispatch import Sender, recipients_of
 from digest.pipeline.preview import Letter
 from digest.pipeline.run import Works
 from digest.render.lint import Finding, lint
-from digest.store import councils, deliveries, editions, publications, runs, subscribers
+from digest.store import councils, deliveries, editions, profiles, publications, runs, subscribers
 from digest.store.batches import ClaimedBatch
 from digest.store.deliveries import RangeOf
 from digest.store.subscribers import Subscriber
@@ -114,6 +115,29 @@ def letter_of_wishes(works: Works, wishes: str, *, at: datetime | None = None, m
         return _shown(connection, works, profile, span, None, max_bytes=max_bytes)
 
 
+def letter_of_edition(
+    works: Works,
+    profile_id: int,
+    *,
+    from_seq: int,
+    schedule_id: int | None = None,
+    at: datetime | None = None,
+    max_bytes: int,
+) -> Shown:
+    """What a run at that moment would say to these stored wishes from that line on: one of its editions.
+
+    Raises: NotFoundError for unknown wishes or an unknown schedule.
+    """
+    moment = at or works.desk.clock()
+    with works.database.read() as connection:
+        profile = profiles.profiles_by_id(connection, [profile_id]).get(profile_id)
+        if profile is None:
+            raise NotFoundError(f"there are no wishes {profile_id}: look at the next run again")
+        schedule = profiles.schedules_by_id(connection).get(schedule_id or 0)
+        span = _Span(moment, from_seq, _upto(connection, works, moment))
+        return _shown(connection, works, profile, span, None, max_bytes=max_bytes, schedule=schedule)
+
+
 def send_test(works: Works, page: Page, *, to: str, through: Sender) -> Outcome:
     """Hand one letter to one address, marked as a test; it moves no mark and is in no run.
 
@@ -181,8 +205,9 @@ def _shown(
     reader: Subscriber | None,
     *,
     max_bytes: int,
+    schedule: Schedule | None = None,
 ) -> Shown:
-    limits = works.limits.reaching(reader.schedule if reader else None)
+    limits = works.limits.reaching(reader.schedule if reader else schedule)
     page = span.page
     if page is None:
         edition = compose.compose_one(

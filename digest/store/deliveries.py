@@ -254,8 +254,6 @@ def _fill_levels(connection: Connection, plan: PlanOf) -> dict[int, int]:
     return {e: number * size + (n if state == "waiting" else size) for e, number, n, state in rows}
 
 
-# --- ending ----------------------------------------------------------------------------------------
-
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"
 # Ready and claimed before by somebody who died is a repeatable sender's letter that may have arrived.
 _UNCLAIMED = (
@@ -390,9 +388,13 @@ def page_of(connection: Connection, subscriber_id: int, *, slot_at: datetime) ->
     return connection.execute(query, {"s": subscriber_id, "slot": to_stored(slot_at)}).scalar()
 
 
+def groups_due(connection: Connection, plan: PlanOf) -> list[tuple[int, int, int]]:
+    """(profile id, covered seq, how many) of everyone whom a run of that slot would plan now."""
+    values = _values(plan, subscriber_span(connection) or Range(0, -1))
+    return [(p, mark, n) for p, mark, n in connection.execute(text(_GROUPS.format(due=_DUE)), values)]
+
+
 def count_due(connection: Connection, plan: PlanOf) -> int:
     """How many subscribers a run of that slot would plan now."""
-    span = subscriber_span(connection)
-    if span is None:
-        return 0
-    return int(connection.execute(text(f"SELECT count(*) {_DUE}"), _values(plan, span)).scalar_one())
+    values = _values(plan, subscriber_span(connection) or Range(0, -1))
+    return int(connection.execute(text(f"SELECT count(*) {_DUE}"), values).scalar_one())

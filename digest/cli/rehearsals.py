@@ -1,0 +1,66 @@
+"""`digest run --dry-run`: who would get what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from digest.cli.entrance import print_json, print_table, say, zulu
+
+if TYPE_CHECKING:
+    from digest.pipeline.rehearsal import Rehearsal
+
+MOST_LINTED, LARGEST = 200, 20
+"""Editions, the largest, that are printed and linted; and how many of them JSON tells."""
+
+
+def say_due(hall: Any, *, as_json: bool) -> None:
+    """What `digest run` would do now, as a table or as one JSON document."""
+    from digest.pipeline.rehearsal import Bounds, rehearse
+    from digest.store import runs
+
+    found = rehearse(
+        hall.works, at=hall.clock(), bounds=Bounds(most_linted=MOST_LINTED), max_bytes=hall.max_bytes
+    )
+    with hall.database.read() as connection:
+        unfinished = runs.unfinished_runs(connection)
+    documents = [_rehearsed(one) for one in found]
+    if as_json:
+        print_json({"would_run": documents, "unfinished": [one.id for one in unfinished]})
+        return
+    rows = [[zulu(x.due.slot_at), x.readers, x.editions, x.empty, len(x.due.merged) or "none"] for x in found]
+    print_table(["slot", "subscribers due", "editions", "empty", "missed slots merged"], rows)
+    for one in found:
+        for part in one.largest:
+            for finding in part.findings:
+                say(f"{finding.rule}: {finding.place}: {finding.what} ({part.subject!r}); {finding.mend}")
+            if part.fault:
+                say(f"edition of {part.readers} readers cannot be printed: {part.fault}")
+        if one.pauses:
+            say(f"the run would wait for approval: {one.pauses}")
+    if unfinished:
+        say(f"unfinished and continued by a run: {', '.join(str(one.id) for one in unfinished)}")
+
+
+def _rehearsed(one: Rehearsal) -> dict[str, Any]:
+    """A run that was not begun in the form of `run --dry-run --json`."""
+    return {
+        "slot_at": zulu(one.due.slot_at),
+        "due": one.readers,
+        "merged": [zulu(m) for m in one.due.merged],
+        "editions": one.editions,
+        "empty": one.empty,
+        "linted": one.linted,
+        "largest": [
+            {
+                "readers": part.readers,
+                "subject": part.subject,
+                "councils": list(part.profile.councils),
+                "findings": [finding.rule for finding in part.findings],
+                "fault": part.fault or None,
+            }
+            for part in one.largest[:LARGEST]
+        ],
+        "why_empty": [{"readers": part.readers, "why": part.why} for part in one.empties],
+        "councils_without_news": list(one.quiet_councils),
+        "would_pause": one.pauses or None,
+    }
