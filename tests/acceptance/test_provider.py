@@ -1,0 +1,254 @@
+"""An operator and a provider: posts heard, doubts settled, runs stopped and let go. Told through commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from digest.deliver.fake_sendgrid import FakeSendGrid, Fault, account_status_change, post_events
+from tests.acceptance.conftest import Operator
+from tests.acceptance.test_live import (  # noqa: F401
+    NEXT_SUNDAY,
+    SUNDAY,
+    fake,
+    live,
+    mailed,
+    run_of,
+    with_news,
+    with_readers,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+LATER = "2025-09-07T18:30:00+01:00"
+
+
+@pytest.fixture
+def sunday(live: FakeSendGrid) -> FakeSendGrid:  # noqa: F811
+    """The provider, live, on the clock of the story."""
+    live.account.set_now(datetime.fromisoformat(SUNDAY).timestamp())
+    return live
+
+
+@contextmanager
+def process(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs on."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "digest", *words],
+        cwd=operator.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield running
+    finally:
+        running.terminate()
+        running.communicate(timeout=60)
+
+
+@contextmanager
+def served(operator: Operator) -> Iterator[str]:
+    """`digest serve`; the address of its webhook."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with process(operator, "--now", LATER, "serve", "--port", str(port)):
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/webhooks/sendgrid"
+
+
+def written(operator: Operator, fake: FakeSendGrid, name: str = "events.jsonl") -> None:  # noqa: F811
+    """The provider's waiting events as a file."""
+    lines = [json.dumps(json.loads(post.body)) for post in fake.account.posts()]
+    operator.write(name, "\n".join(lines))
+
+
+def state_of(operator: Operator, address: str) -> str:
+    found = operator.digest("subscriber", "show", address, "--json", now=LATER)
+    return str(found.document["status"])
+
+
+# --- what the provider tells ------------------------------------------------------------------------------
+
+
+def test_posts_to_the_server_end_mailboxes_and_the_next_run_leaves_them_out(
+    operator: Operator,
+    sunday: FakeSendGrid,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__WEBHOOK_PUBLIC_KEY", sunday.account.key.public)
+    with_readers(operator, "ann", "bounce", "spam", "block")
+    with_news(operator)
+    assert operator.digest("run", "--yes", now=SUNDAY).code == 0
+    with served(operator) as url:
+        statuses = post_events(sunday.account, url)
+    assert set(statuses) == {200}
+    assert (
+        state_of(operator, "bounce@test.example") == state_of(operator, "spam@test.example") == "suppressed"
+    )
+    assert state_of(operator, "block@test.example") == "active"
+    with_news(operator, "Second", "2025-09-10")
+    assert operator.digest("run", now=NEXT_SUNDAY).code == 0
+    assert mailed(sunday).count("bounce@test.example") == 1
+    assert mailed(sunday).count("block@test.example") == 2
+
+
+def test_events_from_a_file_count_once_however_often(operator: Operator, sunday: FakeSendGrid) -> None:
+    with_readers(operator, "ann", "bounce")
+    with_news(operator)
+    operator.digest("run", "--yes", now=SUNDAY)
+    written(operator, sunday)
+    first = operator.digest("events", "replay", "events.jsonl", "--json", now=LATER).document
+    assert (first["new"], first["suppressed"]) == (first["events"], 1)
+    again = operator.digest("events", "replay", "events.jsonl", "--json", now=LATER).document
+    assert (again["events"], again["new"], again["suppressed"]) == (first["events"], 0, 0)
+
+
+def test_a_closed_account_stops_runs_until_the_operator_says_it_is_open(
+    operator: Operator, sunday: FakeSendGrid
+) -> None:
+    with_readers(operator, "ann")
+    with_news(operator)
+    account_status_change(sunday.account)
+    written(operator, sunday)
+    operator.digest("events", "replay", "events.jsonl", now=SUNDAY)
+    done = operator.digest("run", "--yes", "--json", now=LATER)
+    assert (done.code, run_of(done)["state"], mailed(sunday)) == (1, "paused", [])
+    assert "digest events reopen" in done.said
+    assert operator.digest("status", "--json", now=LATER).document["account_closed"] == "compliance_suspend"
+    assert operator.digest("events", "reopen", "--why", "support said so", now=LATER).code == 0
+    assert operator.digest("run", "resume", str(run_of(done)["id"]), now=LATER).code == 0
+    assert operator.digest("run", now=LATER).code == 0
+    assert mailed(sunday) == ["ann@test.example"]
+    assert operator.digest("status", "--json", now=LATER).document["account_closed"] is None
+
+
+# --- doubts ---------------------------------------------------------------------------------------
+
+
+def in_doubt(operator: Operator, fake: FakeSendGrid, fault: Fault) -> str:  # noqa: F811
+    """A run whose one request left and was not answered; its number."""
+    with_readers(operator, "ann", "bob")
+    with_news(operator)
+    fake.account.faults.queue = [fault]
+    done = operator.digest("run", "--yes", "--json", now=SUNDAY)
+    assert (done.code, run_of(done)["uncertain"]) == (1, 2)
+    return str(run_of(done)["id"])
+
+
+def test_an_event_settles_what_was_in_doubt(operator: Operator, sunday: FakeSendGrid) -> None:
+    run = in_doubt(operator, sunday, Fault("reset_after_accept"))
+    written(operator, sunday)
+    heard = operator.digest("events", "replay", "events.jsonl", "--json", now=LATER).document
+    assert heard["settled"] == 1
+    assert operator.digest("run", now=LATER).code == 0
+    shown = operator.digest("run", "show", run, "--json", now=LATER).document
+    assert (shown["state"], shown["handed_over"], shown["in_doubt"]) == ("completed", 2, [])
+
+
+def test_the_operator_decides_with_the_evidence_beside(operator: Operator, sunday: FakeSendGrid) -> None:
+    run = in_doubt(operator, sunday, Fault("status", 503))
+    sunday.account.advance(1800)
+    (doubt,) = operator.digest("run", "show", run, "--json", now=LATER).document["in_doubt"]
+    assert (doubt["letters"], doubt["evidence"]) == (2, "not_found")
+    assert operator.digest("run", "settle", run, "--as", "maybe", now=LATER).code == 2
+    assert operator.digest("run", "settle", run, "--batch", "7", "--as", "sent", now=LATER).code == 1
+    assert operator.digest("run", "settle", run, "--as", "not-sent", now=LATER).code == 0
+    assert operator.digest("run", now=LATER).code == 0
+    assert mailed(sunday) == ["ann@test.example", "bob@test.example"]
+
+
+# --- stop and go ----------------------------------------------------------------------------------
+
+
+def test_a_run_can_be_looked_at_paused_resumed_and_cancelled(
+    operator: Operator, sunday: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__BATCH_SIZE", "1")
+    with_readers(operator, "ann", "bob", "cid")
+    with_news(operator)
+    sunday.account.faults.queue = [None, Fault("status", 401)]
+    held = operator.digest("run", "--yes", "--json", now=SUNDAY)
+    run = str(run_of(held)["id"])
+    assert (run_of(held)["state"], run_of(held)["open"]) == ("paused", 2)
+    assert operator.digest("run", "list", "--json", now=LATER).document["runs"][0]["state"] == "paused"
+    assert operator.digest("run", "resume", run, now=LATER).code == 0
+    assert operator.digest("run", "pause", run, "--why", "wait", now=LATER).code == 0
+    assert operator.digest("run", now=LATER).code == 1
+    assert len(mailed(sunday)) == 1
+    assert operator.digest("run", "cancel", run, now=LATER).code == 0
+    assert operator.digest("run", now=LATER).code == 0
+    last = operator.digest("run", "show", run, "--json", now=LATER).document
+    assert (last["handed_over"], last["cancelled"], last["open"]) == (1, 2, 0)
+    # What was cancelled is said in the next letter, to those who have not had it.
+    with_news(operator, "Second", "2025-09-10")
+    assert operator.digest("run", now=NEXT_SUNDAY).code == 0
+    assert [mailed(sunday).count(f"{name}@test.example") for name in ("ann", "bob", "cid")].count(1) == 2
+
+
+# --- addresses never to be mailed -----------------------------------------------------------------------
+
+
+def test_the_providers_lists_are_read_before_letters_leave(operator: Operator, sunday: FakeSendGrid) -> None:
+    with_readers(operator, "ann", "bob")
+    with_news(operator)
+    created = int(sunday.account.now()) - 86_400
+    entry = {"created": created, "email": "bob@test.example", "reason": "550 gone", "status": "5.1.1"}
+    sunday.account.suppressions["bounces"]["bob@test.example"] = entry
+    assert operator.digest("run", "--yes", now=SUNDAY).code == 0
+    assert mailed(sunday) == ["ann@test.example"]
+    found = operator.digest("suppression", "list", "bob@test.example", "--json", now=LATER).document
+    assert [one["reason"] for one in found["suppressions"]] == ["bounce"]
+    done = operator.digest("suppression", "sync", "--json", now=LATER).document
+    assert (done["new"], done["until"]) == (0, "2025-09-07T17:30:00Z")
+
+
+def test_an_operator_adds_and_removes_suppressions(operator: Operator) -> None:
+    with_readers(operator, "ann")
+    assert operator.digest("suppression", "add", "Ann@test.example", "--why", "asked by letter").code == 0
+    assert state_of(operator, "ann@test.example") == "suppressed"
+    assert "1 operator" in operator.digest("suppression", "list").said
+    assert operator.digest("suppression", "remove", "ann@test.example", "--why", "asked again").code == 0
+    assert operator.digest("suppression", "list", "--json").document["counts"] == {}
+    assert "nothing stands" in operator.digest("suppression", "remove", "x@test.example", "--why", "-").said
+    assert operator.digest("suppression", "sync").code == 2
+
+
+# --- the fake as a command --------------------------------------------------------------------------------
+
+
+def test_the_fake_provider_says_how_to_be_used_and_takes_letters(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with process(operator, "fake-sendgrid", "--port", "0") as running:
+        assert running.stdout is not None
+        url = running.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        for name, value in {
+            "DIGEST_SENDER": "sendgrid",
+            "DIGEST_SENDGRID__BASE_URL": url,
+            "SENDGRID_API_KEY": "SG.fake",
+            "DIGEST_PUBLICATION__FROM": "digest@aber.example",
+            "DIGEST_SAFETY__LIVE": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with_readers(operator, "ann")
+        with_news(operator)
+        run = run_of(operator.digest("run", "--yes", "--json", now=SUNDAY))
+    assert run["handed_over"] == 1
