@@ -18,6 +18,8 @@ from scheduler.jobs import StopAskedError
 FIRST_WAIT = timedelta(seconds=10)
 PARKED_WAIT = timedelta(hours=1)
 """A parked task is tried again this often: what it waited for may have been mended."""
+NEVER_LONG_WAIT = timedelta(minutes=1)
+"""Looks, and people who wait for a confirmation, are tried again at least this often."""
 STALLS_PARKED_FROM = 20
 _MOST_DOUBLINGS = 5
 _ADDRESS = re.compile(r"[^\s\[<\"'(]+@[^\s\]>\"')]+")
@@ -97,18 +99,20 @@ class Health:
                 known = tasks.all_tasks(connection).get(name)
                 failures = 1 + (known.failures if known else 0)
                 now = self._clock()
-                tasks.note_failed(connection, name, why=why, now=now, next_try_at=now + wait_after(failures))
+                next_try_at = now + wait_after(failures, name=name)
+                tasks.note_failed(connection, name, why=why, now=now, next_try_at=next_try_at)
         except DigestError as error:
             _LOG.warning("failure not noted", task=name, why=said(error))
         is_parked = failures >= PARKED_FROM
         _LOG.warning("task parked" if is_parked else "task failed", task=name, failures=failures, why=why)
 
 
-def wait_after(failures: int) -> timedelta:
+def wait_after(failures: int, *, name: str = "") -> timedelta:
     """How long a task rests after so many failures in a row."""
-    if failures >= PARKED_FROM:
-        return PARKED_WAIT
-    return FIRST_WAIT * (1 << min(failures - 1, _MOST_DOUBLINGS))
+    wait = FIRST_WAIT * (1 << min(failures - 1, _MOST_DOUBLINGS))
+    if name == "notices" or name.startswith("look:"):
+        return min(wait, NEVER_LONG_WAIT)
+    return PARKED_WAIT if failures >= PARKED_FROM else wait
 
 
 def said(error: BaseException) -> str:

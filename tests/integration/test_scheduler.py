@@ -23,7 +23,7 @@ from digest.pipeline.identity import url_key
 from digest.settings import load_settings
 from digest.store import councils, feeds, invariants, subscribers, tasks
 from digest.wiring import Hall
-from scheduler.health import FIRST_WAIT, PARKED_WAIT, wait_after
+from scheduler.health import FIRST_WAIT, NEVER_LONG_WAIT, PARKED_WAIT, wait_after
 from scheduler.lanes import Lane
 from scheduler.steps import FEEDS, HOUSE, LETTERS, NOTICES, Bench, Step
 
@@ -310,6 +310,12 @@ def test_a_failing_task_is_counted_backed_off_parked_and_stops_no_other(house: H
     house.now = at
     house.lane(FEEDS, inbox=gone).turn()
     assert "inbox" not in house.tasks()
+
+
+def test_a_lane_that_cannot_look_is_never_put_off_for_long() -> None:
+    assert wait_after(50, name="poll:1:16") == PARKED_WAIT
+    for name in ("look:letters", "notices"):
+        assert wait_after(50, name=name) == NEVER_LONG_WAIT
 
 
 def test_what_a_task_says_of_its_failure_names_nobody(house: House) -> None:
