@@ -92,7 +92,8 @@ def meeting_by_id(connection: Connection, id_: int) -> Meeting | None:
 
 def meetings_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Meeting]:
     """The stored meetings with those ids; those that are not there are left out."""
-    wanted, found = sorted(set(ids)), {}
+    found: dict[int, Meeting] = {}
+    wanted = sorted(set(ids))
     for start in range(0, len(wanted), 500):
         part = _meetings(connection, _query().where(_M.c.id.in_(wanted[start : start + 500])))
         found |= {meeting.id: meeting for meeting in part}

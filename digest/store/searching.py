@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, text
+from sqlalchemy import Connection, and_, bindparam, select, text, union
 
 from digest.model import SummaryState, name_key
 from digest.store.councils import council_by_slug, council_ids
@@ -136,8 +136,10 @@ def find_meetings(
     """Meetings called so, or whose committee is, the latest first. Raises: NotFoundError."""
     called = [_N.c.name_key.contains(part, autoescape=True) for part in (*question.words, *question.phrases)]
     committees = select(_N.c.committee_id).where(and_(True, *called))
-    which = or_(_meeting_has(connection, question), _M.c.committee_id.in_(committees))
-    return _found(connection, which, question, council, after, limit)
+    # Two questions, not one with OR: each has an index, and PostgreSQL would use neither for both.
+    by_title = select(_M.c.id).where(_meeting_has(connection, question)).correlate(None)
+    by_committee = select(_M.c.id).where(_M.c.committee_id.in_(committees)).correlate(None)
+    return _found(connection, _M.c.id.in_(union(by_title, by_committee)), question, council, after, limit)
 
 
 def _found(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
 from digest.model import Council, MeetingStatus, Origin, Section, Summary
 from digest.pipeline import publish
@@ -14,6 +17,7 @@ from digest.store.meetings import MeetingFacts
 from digest.store.searching import Question, question_of
 
 NOW = datetime(2025, 9, 4, 9, 0, tzinfo=UTC)
+Find = Callable[..., Any]
 
 
 def told(database: Database, council: str, *, on: date, lead: str, committee: str = "Cabinet") -> int:
@@ -112,3 +116,18 @@ def test_no_question_breaks_the_search(town: Database, asked: str) -> None:
 
 def test_what_was_typed_becomes_words_and_phrases() -> None:
     assert question_of('send "needs deficit" 2025/26') == Question(("send",), ("needs deficit", "2025 26"))
+
+
+@pytest.mark.parametrize("find", [searching.find_told, searching.find_meetings])
+def test_postgresql_looks_words_up_in_their_index(postgres_url: str, find: Find) -> None:
+    database = Database(postgres_url)
+    asked: list[tuple[str, Any]] = []
+    with database.read() as connection:
+        # An empty table is read whole whatever indexes it has.
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        event.listen(connection, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+        find(connection, question_of("library"), limit=3)
+        statement, values = asked[0]
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
+    database.close()
+    assert "Index Scan on summary_words" in plan or "Index Scan on meeting_words" in plan
