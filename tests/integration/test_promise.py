@@ -206,6 +206,10 @@ class Story(RuleBasedStateMachine, CheckedWorld):
         elif what in ("leave", "pause"):
             self.move(self.some_reader(data), what)
 
+    @rule(how=st.sampled_from(("event", "logs", "operator")))
+    def doubts_are_settled(self, how: str) -> None:
+        self.settle_doubts(how)
+
     @rule()
     def everything_due_is_run(self) -> None:
         self.run_all()
