@@ -204,12 +204,15 @@ def raise_one(connection: Connection, profile: int, mark: int, *, upto_seq: int)
 
 
 def close_stale(database: Database, *, now: datetime, rules: Rules) -> list[int]:
-    """Close digest runs unfinished ``stale_after`` their slot; what was not claimed is given back."""
+    """Close digest runs unfinished ``stale_after`` their beginning; what was not claimed is given back.
+
+    Not after their slot: a weekly run that somebody begins three days late is late, and not yet stale.
+    """
     closed = []
     with database.read() as connection:
         open_ones = runs.unfinished_runs(connection)
     for run in open_ones:
-        if run.kind is RunKind.DIGEST and now - run.slot_at > rules.stale_after:
+        if run.kind is RunKind.DIGEST and now - max(run.slot_at, run.created_at) > rules.stale_after:
             with database.write(lock=LOCK_PLAN) as connection:
                 if deliveries.give_back_run(connection, run.id, ended=Ended.EXPIRED) or not run.planned_at:
                     closed.append(run.id)

@@ -174,6 +174,14 @@ def test_slots_missed_while_nobody_looked_become_one_run(house: House) -> None:
     assert merged.count("T17:00") == 3  # Thursday, Friday and Saturday
 
 
+def test_a_slot_of_three_days_ago_is_late_and_goes_all_the_same(house: House) -> None:
+    house.subscribe(2)
+    house.publish(1)
+    house.turn(SUNDAY + timedelta(days=3))
+    assert sorted(house.letters().values()) == [1, 1]
+    assert house.rows("SELECT state FROM run") == [("completed",)]
+
+
 def test_two_schedulers_at_once_send_every_letter_once(house: House) -> None:
     house.subscribe(40)
     house.publish(1)

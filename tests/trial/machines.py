@@ -31,7 +31,7 @@ TIMES = ("18:00", "18:15", "18:30")
 HOLD_S = 10
 FROZEN_S = 13
 MOST_S = 900
-AGAIN_AFTER_S, NEW_S = 1.0, 15.0
+AGAIN_AFTER_S = 1.0
 _OPEN = """
 SELECT (SELECT count(*) FROM run WHERE planned_at IS NOT NULL AND composed_at IS NOT NULL),
        (SELECT count(*) FROM batch WHERE state IN ('waiting', 'ready', 'claimed'))
@@ -81,6 +81,7 @@ class Machines(MailingTown):
     letters_per_hour: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     launched_at: dict[str, float] = field(default_factory=dict)
+    said_before: dict[str, int] = field(default_factory=dict)
     begun_at: float = 0.0
 
     def _environment(self) -> dict[str, str]:
@@ -118,6 +119,7 @@ class Machines(MailingTown):
         words = ["scheduler", "--yes"] if name.startswith("scheduler") else ["worker"]
         self.launched_at[name] = time.time()
         with (self.folder / f"{name}.txt").open("ab") as said:
+            self.said_before[name] = said.tell()
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "digest", "--now", now, *words],
                 cwd=self.folder,
@@ -134,6 +136,11 @@ class Machines(MailingTown):
         self.kills += 1
         self.launch_one(name)
 
+    def has_begun(self, name: str) -> bool:
+        """Whether it has said that it works, since it was last launched."""
+        said = (self.folder / f"{name}.txt").read_bytes()[self.said_before[name] :]
+        return b' started"' in said
+
     def launch_ended(self) -> None:
         """Who ended by itself (no database at its start) is started again, as a service manager does."""
         for name, process in self.processes.items():
@@ -142,7 +149,7 @@ class Machines(MailingTown):
 
     def ask_to_leave(self) -> list[str]:
         """SIGTERM to all; what is wrong with how they left."""
-        asked_at = time.time()
+        has_begun = {name: self.has_begun(name) for name in self.processes}
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         found = []
@@ -155,8 +162,8 @@ class Machines(MailingTown):
                 found.append(f"{name} did not leave within a minute")
             else:
                 # Asked before it could even listen for that, it just dies.
-                is_new = asked_at - self.launched_at[name] < NEW_S
-                found += [] if code == 0 or (is_new and code == -signal.SIGTERM) else [f"{name} ended {code}"]
+                is_fine = code == 0 or (code == -signal.SIGTERM and not has_begun[name])
+                found += [] if is_fine else [f"{name} ended {code}"]
         return found
 
     # --- how far ---------------------------------------------------------------------------------------
