@@ -56,7 +56,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
-    """Answer over HTTP: the provider's webhook, and whether this runs; stop it with Ctrl-C.
+    """Answer over HTTP: pages, API, webhook and desk; letters that pages ask for leave at once.
 
     Example: digest serve --port 8000
     """
