@@ -107,6 +107,6 @@ def _refusals(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, str
         slug = rules.council.slug
         found = found_in(profile, index.words, slug)
         for history in index.histories(slug, from_seq=facts.from_seq, upto_seq=facts.upto_seq):
-            if isinstance(verdict := judge(profile, history, rules, found), str):
+            if isinstance(verdict := judge(profile, history, rules, found, from_seq=facts.from_seq), str):
                 refused[history.latest.item] = verdict
     return refused

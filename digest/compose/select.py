@@ -106,7 +106,7 @@ def select(
         slug = rules.council.slug
         found = found_in(profile, index.words, slug)
         for history in index.histories(slug, from_seq=from_seq, upto_seq=upto_seq):
-            verdict = judge(profile, history, rules, found)
+            verdict = judge(profile, history, rules, found, from_seq=from_seq)
             if not isinstance(verdict, str):
                 chosen.append(verdict)
     return tuple(sorted(joined(chosen), key=rank_of))
@@ -141,11 +141,13 @@ def rules_of(profile: Profile, councils: Mapping[str, Council]) -> Iterator[Rule
         yield Rules(council, frozenset(only.get(slug, ())), frozenset(but.get(slug, ())))
 
 
-def judge(profile: Profile, history: History, rules: Rules, found: Found) -> Chosen | str:
-    """The item as this profile is told it, or why it is not."""
+def judge(profile: Profile, history: History, rules: Rules, found: Found, *, from_seq: int) -> Chosen | str:
+    """The item as this profile is told it in a letter from ``from_seq`` on, or why it is not."""
     telling = _telling(profile, history, rules.council)
     if isinstance(telling, str):
         return telling
+    if twin := _told_by(profile, history.latest.meeting, from_seq=from_seq):
+        return f"an earlier letter told it as {twin}'s: it is one joint meeting"
     refusal = _refusal(history.ordinal, history.wording, rules, found)
     if refusal is not None:
         return refusal
@@ -158,6 +160,22 @@ def judge(profile: Profile, history: History, rules: Rules, found: Found) -> Cho
     follows = _follows(history.latest.meeting, rules.council, is_committee=is_committee)
     chosen = _chosen(history, telling, rules.council, matches=matches, follows=follows)
     return _keep(history.cache, key, chosen)
+
+
+def _told_by(profile: Profile, meeting: Meeting, *, from_seq: int) -> str:
+    """The followed council that had this news of a joint meeting in an earlier letter; "" without one.
+
+    Where committees are chosen it may have been kept out then: better told twice than never.
+    """
+    chosen = {wish.council for wish in profile.committees}
+    return next(
+        (
+            slug
+            for slug, seq in meeting.told
+            if seq <= from_seq and slug in profile.councils and slug not in chosen
+        ),
+        "",
+    )
 
 
 def _kept(cache: dict[object, object], key: object, council: Council) -> Chosen | None:

@@ -58,7 +58,8 @@ class Meeting:
     identity that stays through re-polls, moves and renames. ``committee_keys`` are the name keys the
     committee has ever had, so that renamed committees keep their readers. ``joint`` holds the keys of
     the same meeting at other councils (a joint committee): a reader of both is told once. ``said_at``: when
-    the source published what is known; an older word never overrules it.
+    the source published what is known; an older word never overrules it. ``told`` (in a line of the log):
+    the same news of a joint meeting by its other councils before, as (council, line of the log).
     """
 
     id: int
@@ -77,6 +78,7 @@ class Meeting:
     timezone: str = "Europe/London"
     joint: frozenset[str] = frozenset()
     said_at: datetime | None = None
+    told: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

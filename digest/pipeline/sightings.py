@@ -237,8 +237,10 @@ class _Taking:
     def _line(self, change: Change, meeting: Meeting) -> NewLine:
         kind = change.line or LineKind.MEETING_CHANGED
         item = f"papers:{meeting.id}" if kind is LineKind.PAPERS else f"meeting:{meeting.id}"
-        joint = meetings.joint_keys(self._connection, meeting)
-        return NewLine(kind, item, 1, self._council_id, replace(meeting, joint=joint), change.before)
+        twins = meetings.joint_meetings(self._connection, meeting)
+        told = publications.told_of(self._connection, kind, [f"meeting:{twin.id}" for twin in twins])
+        linked = replace(meeting, joint=frozenset(twin.key for twin in twins), told=told)
+        return NewLine(kind, item, 1, self._council_id, linked, change.before)
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

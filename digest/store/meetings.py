@@ -126,14 +126,14 @@ def find_meeting(
     return same[0] if len(same) == 1 else None
 
 
-def joint_keys(connection: Connection, meeting: Meeting) -> frozenset[str]:
-    """Keys of the same meeting at other councils (``kinship.are_joint``), cancelled ones among them."""
+def joint_meetings(connection: Connection, meeting: Meeting) -> tuple[Meeting, ...]:
+    """The same meeting at other councils (``kinship.are_joint``), cancelled ones among them."""
     ours = replace(meeting, status=MeetingStatus.SCHEDULED)
     if not are_joint(ours, replace(ours, council="")):
-        return frozenset()  # no joint committee at all: nothing to look up
+        return ()  # no joint committee at all: nothing to look up
     query = _query().where(_M.c.starts_at == meeting.starts_at, _COUNCIL.c.slug != meeting.council)
     others = _meetings(connection, query)
-    return frozenset(m.key for m in others if are_joint(ours, replace(m, status=MeetingStatus.SCHEDULED)))
+    return tuple(m for m in others if are_joint(ours, replace(m, status=MeetingStatus.SCHEDULED)))
 
 
 def set_video(connection: Connection, meeting: Meeting, url: str) -> Meeting:

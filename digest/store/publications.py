@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 from digest.model import LineKind, LogLine, Meeting
 from digest.store.councils import councils_by_id
 from digest.store.summaries import languages_as_of
-from digest.store.tables import MeetingRow, PublicationRow, table_of
+from digest.store.tables import CouncilRow, MeetingRow, PublicationRow, table_of
 from digest.store.wire import meeting_from_dict, meeting_to_dict
 
 _T = table_of(PublicationRow)
@@ -77,6 +77,21 @@ def _row(line: NewLine, now: datetime) -> dict[str, Any]:
 def has_line(connection: Connection, item: str) -> bool:
     """Whether anything was ever said of the item."""
     return connection.execute(select(_T.c.seq).where(_T.c.item == item).limit(1)).first() is not None
+
+
+def told_of(connection: Connection, kind: LineKind, items: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """(council, newest line) of each council that has told of one of these items in a line of that kind."""
+    if not items:
+        return ()
+    councils = table_of(CouncilRow)
+    query = (
+        select(councils.c.slug, func.max(_T.c.seq))
+        .join(councils, councils.c.id == _T.c.council_id)
+        .where(_T.c.item.in_(items), _T.c.kind == kind.value)
+        .group_by(councils.c.slug)
+        .order_by(councils.c.slug)
+    )
+    return tuple((slug, seq) for slug, seq in connection.execute(query))
 
 
 def last_seq(connection: Connection) -> int:

@@ -38,6 +38,7 @@ def meeting_to_dict(meeting: Meeting) -> dict[str, Any]:
         "committee_keys": sorted(meeting.committee_keys),
         "timezone": meeting.timezone,
         "joint": sorted(meeting.joint),
+        **({"told": [list(one) for one in meeting.told]} if meeting.told else {}),
     }
 
 
@@ -60,4 +61,5 @@ def meeting_from_dict(found: dict[str, Any]) -> Meeting:
         committee_keys=frozenset(found["committee_keys"]),
         timezone=found["timezone"],
         joint=frozenset(found["joint"]),
+        told=tuple((council, seq) for council, seq in found.get("told", ())),
     )

@@ -322,3 +322,29 @@ def test_a_reader_of_one_council_sees_only_its_half_of_a_joint_meeting() -> None
     log.add(LineKind.MEETING_NEW, meeting(2, council="tameside", joint=frozenset({"k1"})))
     [item] = chosen_of(STOCKPORT, log)
     assert (item.item, item.also) == ("meeting:1", ())
+
+
+def late_half() -> Log:
+    """Stockport's half at line 1, and at line 2 Tameside's, which knows of it."""
+    log = Log()
+    log.add(LineKind.MEETING_NEW, meeting(1))
+    theirs = meeting(2, council="tameside", joint=frozenset({"k1"}), told=(("stockport", 1),))
+    log.add(LineKind.MEETING_NEW, theirs)
+    return log
+
+
+def test_the_late_half_of_a_joint_meeting_is_not_told_again() -> None:
+    both = profile_of(councils=["stockport", "tameside"])
+    assert chosen_of(both, late_half(), from_seq=1) == []
+    [item] = chosen_of(both, late_half())
+    assert item.also == ("meeting:1",)
+
+
+def test_who_follows_only_the_late_council_is_told_its_half() -> None:
+    [item] = chosen_of(profile_of(councils=["tameside"]), late_half(), from_seq=1)
+    assert item.item == "meeting:2"
+
+
+def test_a_late_half_is_told_where_committees_of_the_other_council_are_chosen() -> None:
+    choosy = profile_of(councils=["stockport", "tameside"], committees=["stockport/Cabinet"])
+    assert [item.item for item in chosen_of(choosy, late_half(), from_seq=1)] == ["meeting:2"]
