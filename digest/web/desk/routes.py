@@ -9,6 +9,7 @@ from digest.web.desk import (
     councils,
     feeds,
     letters,
+    next_run,
     notices,
     people,
     records,
@@ -22,7 +23,7 @@ from digest.web.desk.access import Access
 from digest.web.desk.router import Desk
 from digest.web.site import Site
 
-PLACES = (today, runs, letters, summaries, councils, feeds, people, notices, records, studio)
+PLACES = (today, next_run, runs, letters, summaries, councils, feeds, people, notices, records, studio)
 
 
 def desk_of(site: Site, access: Access, *, watched: tuple[Path, ...] = ()) -> Desk:

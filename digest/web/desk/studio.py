@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.errors import DigestError, UsageError
-from digest.model import Detail, Format, HandedOver, Role
+from digest.model import Detail, Format, HandedOver, Profile, Role
 from digest.pipeline import studio
 from digest.pipeline.run import Works
 from digest.pipeline.safety import AllowList
 from digest.pipeline.studio import Shown
 from digest.store import councils
 from digest.web.desk.live import LiveTemplates
+from digest.web.desk.people import wishes_of
 from digest.web.desk.router import Desk
 from digest.web.headers import LETTER_POLICY
 
@@ -36,6 +37,7 @@ class Asked:
     """What the studio's form says: whose letter, of which week, with which templates, and how to look."""
 
     who: str = ""
+    edition: str = ""  # "12:340:1": stored wishes, from which line on, on which schedule; of a rehearsal
     councils: tuple[str, ...] = ()
     topics: str = ""
     keywords: str = ""
@@ -116,6 +118,8 @@ def add_routes(desk: Desk) -> None:
             why_none=why_none,
             left=left,
             right=right,
+            edition_wishes=wishes_of(left.shown.profile) if asked.edition and left.shown else [],
+            own_wishes=_made_up(left.shown.profile).query() if asked.edition and left.shown else "",
             widths=WIDTHS,
             views=VIEWS,
             allow_list=site.hall.settings.safety.allow_list,
@@ -172,7 +176,17 @@ def _look(desk: Desk, live: LiveTemplates, asked: Asked) -> Look:
         printer, fault = live.printer(_folder(desk, asked))
         works = replace(hall.works, printer=printer)
         at = _instant(asked.at)
-        if asked.is_made_up:
+        if asked.edition:
+            profile, from_seq, schedule = _edition_of(asked.edition)
+            shown = studio.letter_of_edition(
+                works,
+                profile,
+                from_seq=from_seq,
+                schedule_id=schedule,
+                at=at,
+                max_bytes=hall.max_bytes,
+            )
+        elif asked.is_made_up:
             shown = studio.letter_of_wishes(works, asked.wishes(), at=at, max_bytes=hall.max_bytes)
         else:
             run_id = _run_of(asked.week)
@@ -210,8 +224,21 @@ def _beside(asked: Asked) -> Asked:
     return replace(asked, templates=value) if what == "templates" else replace(asked, week="", at="")
 
 
+def _made_up(profile: Profile) -> Asked:
+    """The form with these wishes, as far as it has fields for them."""
+    return Asked(
+        councils=profile.councils,
+        topics="; ".join(profile.topics),
+        keywords="; ".join(profile.keywords),
+        wards="; ".join(profile.wards),
+        detail=profile.detail.value,
+        language=profile.language,
+        format=profile.format.value,
+    )
+
+
 def _weeks(works: Works, asked: Asked) -> tuple[list[studio.Week], str]:
-    if asked.is_made_up:
+    if asked.is_made_up or asked.edition:
         return [], ""
     try:
         return studio.weeks_of(works, asked.who.strip()), ""
@@ -222,6 +249,13 @@ def _weeks(works: Works, asked: Asked) -> tuple[list[studio.Week], str]:
 def _run_of(week: str) -> int | None:
     what, _, number = week.partition(":")
     return int(number) if what == "run" and number.isdecimal() else None
+
+
+def _edition_of(text: str) -> tuple[int, int, int]:
+    found = re.fullmatch(r"(\d{1,18}):(\d{1,18}):(\d{1,18})", text)
+    if found is None:
+        raise UsageError(f"{text!r} is no edition: open one from the next run's page")
+    return int(found[1]), int(found[2]), int(found[3])
 
 
 def _instant(text: str) -> datetime | None:

@@ -17,7 +17,8 @@ from tests.integration.desk.conftest import Operator
 
 SignIn = Callable[[str], Operator]
 PAGES = (
-    "", "/runs", "/runs?kind=notice", "/runs/1", "/letters", "/summaries", "/summaries?state=published",
+    "", "/runs", "/runs/next", "/runs/next?all=1",
+    "/runs?kind=notice", "/runs/1", "/letters", "/summaries", "/summaries?state=published",
     "/summaries/1", "/councils", "/councils/stockport", "/feeds", "/feeds/1", "/subscribers",
     "/subscribers/1", "/suppressions", "/audit", "/operators", "/studio", "/notices",
 )  # fmt: skip

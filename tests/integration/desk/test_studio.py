@@ -135,3 +135,18 @@ def test_a_test_letter_goes_to_the_allow_list_only(studio: Operator, hall: Hall)
     letter = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
     assert letter["Subject"].startswith("[test] ")
     assert letter["To"].addresses[0].addr_spec == "test@example.org"
+
+
+def test_an_edition_of_the_next_run_opens_in_the_studio(studio: Operator) -> None:
+    page = studio.get("/runs/next?all=1").text
+    assert "with what is known by now" in page
+    link = unescape(page.split("/operator/studio?")[1].split('"')[0])
+    subject = unescape(re.search(r"/operator/studio\?[^>]*>([^<]*)</a>", page)[1])  # type: ignore[index]
+    shown = unescape(studio.get(f"/studio?{link}").text)
+    assert "An edition of" in shown
+    assert f"<b>{subject}</b>" in shown
+
+
+def test_an_edition_that_is_none_says_so(studio: Operator) -> None:
+    assert "is no edition" in unescape(studio.get("/studio?edition=12").text)
+    assert "there are no wishes 999" in unescape(studio.get("/studio?edition=999:1:1").text)
