@@ -76,7 +76,7 @@ def _whole_pipe(hall: Hall, samples: Path, plan: dict[str, Any], port: int) -> d
         hall.database, hall.fetcher, hall.parser, clock=hall.clock, is_all=True, intervals=hall.intervals
     )
     for slug, url, why in polled.failures:
-        say(f"{slug}: {url}: {why}")
+        say(f"{slug}: {why}" if url in why else f"{slug}: {url}: {why}")
     files = sorted(p for p in (samples / "summaries").iterdir() if p.suffix in (".md", ".json"))
     taken = import_files(hall, files)
     for refused in taken["refused"]:
