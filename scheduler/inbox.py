@@ -7,34 +7,23 @@ harmless, since the same content twice is one summary.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from digest.cli.summaries import SUFFIXES, import_files
 from digest.errors import SettingsError
+from digest.pipeline.importing import DONE, REFUSED, WHY, import_files, waiting_in
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
 
-DONE, REFUSED, WHY = ".done", ".refused", ".txt"
 # Whoever copies a file in is done with it, or goes on writing, within this time.
 _STILL_S = 2.0
 _LOG = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that could not be used: its name as it came, and why."""
-
-    name: str
-    why: str
 
 
 def take_all(hall: Hall, folder: Path, *, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -47,35 +36,13 @@ def take_all(hall: Hall, folder: Path, *, should_stop: Callable[[], bool] = lamb
     for path in waiting_in(folder, still_since=time.time() - _STILL_S):
         if should_stop():
             return
-        found = import_files(hall, [path])["refused"]
+        after = hall.settings.digest.archive_after
+        found = import_files(hall.database, [path], now=hall.clock(), archive_after=after).refused
         if not found:
             _end(path, DONE)
         elif path.exists():  # else another scheduler was quicker
-            _end(path, REFUSED, why=f"line {found[0]['line']}: {found[0]['why']}\n")
-            _LOG.warning("summary refused", file=path.name, line=found[0]["line"])
-
-
-def waiting_in(folder: Path, *, still_since: float) -> list[Path]:
-    """The files to take, oldest first; hidden ones, and those written to later, are left."""
-    found = []
-    for entry in os.scandir(folder):
-        if entry.name.startswith(".") or not entry.name.endswith(SUFFIXES):
-            continue
-        with suppress(FileNotFoundError):
-            changed = entry.stat().st_mtime
-            if entry.is_file() and changed <= still_since:
-                found.append((changed, Path(entry.path)))
-    return [path for _, path in sorted(found)]
-
-
-def refused_in(folder: Path) -> list[Refused]:
-    """What was refused and still lies there, by name."""
-    found = []
-    for path in sorted(folder.glob(f"*{REFUSED}")):
-        why = path.with_name(path.name + WHY)
-        text = why.read_text(encoding="utf-8") if why.is_file() else ""
-        found.append(Refused(path.name.removesuffix(REFUSED), text.strip()))
-    return found
+            _end(path, REFUSED, why=f"line {found[0].line}: {found[0].why}\n")
+            _LOG.warning("summary refused", file=path.name, line=found[0].line)
 
 
 def _end(path: Path, how: str, *, why: str = "") -> None:

@@ -227,18 +227,24 @@ def _print(reports: list[RunReport], *, as_json: bool) -> None:
 
 
 @run.command("list")
-def list_(context: typer.Context, as_json: Json = False) -> None:
-    """The newest runs and how their letters stand.
+def list_(
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Option(help="Only digest, or only notice.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The newest fifty runs and how their letters stand.
 
-    Example: digest run list --json
+    Example: digest run list --kind digest --json
     """
+    if kind not in (None, "digest", "notice"):
+        raise UsageError(f"--kind {kind!r}: write digest or notice")
     from digest.pipeline.run import report
     from digest.store import runs
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         with hall.database.read() as connection:
-            found = runs.all_runs(connection)
+            found = runs.all_runs(connection, digests=None if kind is None else kind == "digest")
         reports = [report(hall.database, one.id) for one in found]
     _print(reports, as_json=as_json)
 

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
-from digest.errors import DigestError, NotFoundError, StoreError, SummaryError, UsageError
+from digest.errors import UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-SUFFIXES = (".md", ".markdown", ".json")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +47,8 @@ def import_(
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
+    from digest.pipeline.importing import SUFFIXES
+
     for path in paths:
         if path.is_dir():
             yield from sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
@@ -59,40 +60,12 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 
 def import_files(hall: Any, files: list[Path]) -> dict[str, Any]:
     """Read and take in each file; a bad one is named with its line and never stops the others."""
-    from digest.pipeline.identity import url_key
-    from digest.pipeline.publish import take_in
-    from digest.store import councils
-    from digest.summaries.read import read_summary
+    from dataclasses import asdict
 
-    with hall.database.read() as connection:
-        known = {one.slug: one for one in councils.all_councils(connection)}
+    from digest.pipeline import importing
 
-    def timezone_of(slug: str) -> str:
-        if slug not in known:
-            raise NotFoundError(councils.unknown_council(slug, known))
-        return known[slug].timezone
-
-    result: dict[str, Any] = {"imported": 0, "unchanged": 0, "refused": []}
-    for path in files:
-        try:
-            read = read_summary(path.read_bytes(), name=path.name, timezone_of=timezone_of)
-            taken = take_in(
-                hall.database,
-                read,
-                url_key=url_key(read.url),
-                now=hall.clock(),
-                archive_after=hall.settings.digest.archive_after,
-            )
-        except SummaryError as error:
-            result["refused"].append({"path": str(path), "line": error.line, "why": error.why})
-        except StoreError:
-            # Not the file's fault: nothing after it would fare better.
-            raise
-        except (DigestError, OSError) as error:
-            result["refused"].append({"path": str(path), "line": 1, "why": str(error)})
-        else:
-            result["imported" if taken.is_new else "unchanged"] += 1
-    return result
+    after = hall.settings.digest.archive_after
+    return asdict(importing.import_files(hall.database, files, now=hall.clock(), archive_after=after))
 
 
 @summary.command("list")

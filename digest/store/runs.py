@@ -77,9 +77,13 @@ def run_by_id(connection: Connection, id_: int) -> Run:
     return _run(row)
 
 
-def all_runs(connection: Connection, *, limit: int = 50) -> tuple[Run, ...]:
-    """The newest runs first."""
-    return tuple(_run(row) for row in connection.execute(select(_T).order_by(_T.c.id.desc()).limit(limit)))
+def all_runs(connection: Connection, *, limit: int = 50, digests: bool | None = None) -> tuple[Run, ...]:
+    """The newest runs first: all, only digests, or (False) only notices."""
+    query = select(_T).order_by(_T.c.id.desc()).limit(limit)
+    if digests is not None:
+        is_digest = _T.c.kind == RunKind.DIGEST.value
+        query = query.where(is_digest if digests else ~is_digest)
+    return tuple(_run(row) for row in connection.execute(query))
 
 
 def unfinished_runs(connection: Connection) -> tuple[Run, ...]:

@@ -8,12 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from digest.errors import DigestError, NotFoundError, StoreError, SummaryError
-from digest.pipeline.identity import url_key
-from digest.pipeline.publish import take_in
-from digest.store import audit, councils
+from digest.errors import DigestError, StoreError, SummaryError
+from digest.pipeline.importing import take_content
+from digest.store import audit
 from digest.store.keys import Scope
-from digest.summaries.read import read_summary
 from digest.web.api import shapes
 from digest.web.api.access import actor_of, allowed
 from digest.web.api.problems import ProblemError
@@ -69,23 +67,9 @@ async def _body_of(request: Request) -> bytes:
 
 def _taken(site: Site, body: bytes, path: str, read_as: str, actor: str) -> shapes.TakenShape:
     hall, now = site.hall, site.now()
-    with hall.database.read() as connection:
-        known = {one.slug: one for one in councils.all_councils(connection)}
-
-    def timezone_of(slug: str) -> str:
-        if slug not in known:
-            raise NotFoundError(councils.unknown_council(slug, known))
-        return known[slug].timezone
-
+    after = hall.settings.digest.archive_after
     try:
-        read = read_summary(body, name=read_as, timezone_of=timezone_of)
-        taken = take_in(
-            hall.database,
-            read,
-            url_key=url_key(read.url),
-            now=now,
-            archive_after=hall.settings.digest.archive_after,
-        )
+        taken = take_content(hall.database, body, name=read_as, now=now, archive_after=after)
     except SummaryError as error:
         raise _refused(path, error.line, error.why) from error
     except StoreError:

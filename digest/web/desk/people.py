@@ -12,7 +12,7 @@ from starlette.responses import Response
 from digest.errors import DigestError, NotFoundError
 from digest.links import delivery_id
 from digest.model import Profile, Role, WishKind
-from digest.pipeline import roster
+from digest.pipeline import notices, roster
 from digest.store import desk as queries
 from digest.store import subscribers
 from digest.store.subscribers import Subscriber
@@ -83,6 +83,23 @@ def add_routes(desk: Desk) -> None:
         desk.note(request, "subscriber resumed", subject=f"subscriber:{id_}")
         return desk.back(f"/subscribers/{id_}", "Letters come again.")
 
+    @desk.post("/subscribers/{id_}/link")
+    def link(request: Request, id_: int) -> Response:
+        """A new link to their choices; who is pending is asked to confirm instead."""
+        is_wished = notices.send_link(hall.works, _address(desk, id_))
+        if is_wished:
+            desk.note(request, "link wished", subject=f"subscriber:{id_}")
+        return desk.back(f"/subscribers/{id_}", _wished(is_wished))
+
+    @desk.post("/subscribers/{id_}/ask")
+    def ask(request: Request, id_: int) -> Response:
+        """Ask somebody who is pending to confirm."""
+        _address(desk, id_)
+        is_wished = notices.ask_to_confirm(hall.works, id_)
+        if is_wished:
+            desk.note(request, "confirmation wished", subject=f"subscriber:{id_}")
+        return desk.back(f"/subscribers/{id_}", _wished(is_wished))
+
     @desk.post("/subscribers/{id_}/erase", role=Role.ADMIN)
     def erase(request: Request, id_: int, sure: Annotated[str, Form()] = "") -> Response:
         """Forget the address and the name; what was sent stays counted."""
@@ -113,6 +130,12 @@ def wishes_of(profile: Profile) -> list[tuple[str, str]]:
         ("quiet weeks", "one line" if profile.quiet_note else ""),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def _wished(is_wished: bool) -> str:
+    if not is_wished:
+        return "No letter: they left, are suppressed, or were written to a moment ago."
+    return "A letter to them waits; the next round of notices hands it over."
 
 
 def _address(desk: Desk, id_: int) -> str:

@@ -42,6 +42,27 @@ def add_routes(desk: Desk) -> None:
             wrong=wrong,
         )
 
+    @desk.post("/suppressions/lift", role=Role.ADMIN)
+    def lift(
+        request: Request, address: Annotated[str, Form()] = "", why: Annotated[str, Form()] = ""
+    ) -> Response:
+        """Let an address subscribe again after a new consent; the audit keeps why."""
+        if not why.strip():
+            return desk.back("/suppressions", "Say why: the audit keeps it as the reader's new consent.")
+        try:
+            with hall.database.write() as connection:
+                done = suppressions.lift(
+                    connection,
+                    address.strip(),
+                    key=hall.suppression_key,
+                    evidence=why.strip(),
+                    now=hall.clock(),
+                    actor=who_of(request).name,
+                )
+        except DigestError as error:
+            return desk.back("/suppressions", str(error))
+        return desk.back("/suppressions", _lifted(done, is_sendgrid=hall.settings.sender == "sendgrid"))
+
     @desk.get("/audit")
     def audit_log(request: Request, subject: str = "", before: int | None = None) -> Response:
         """Who did what, newest first."""
@@ -97,3 +118,10 @@ def add_routes(desk: Desk) -> None:
             now=hall.clock(),
         )
         return desk.back("/operators", f"{name} is changed and signed out everywhere.")
+
+
+def _lifted(is_done: bool, *, is_sendgrid: bool) -> str:
+    if not is_done:
+        return "Nothing stands against that address."
+    also = " Take it off SendGrid's own lists too: they drop letters to it." if is_sendgrid else ""
+    return f"The address may subscribe again.{also}"

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from digest.model import Role
+from digest.pipeline.importing import WatchedFolders
 from digest.store import audit
 from digest.web.desk.access import Access, Who
 from digest.web.site import Site
@@ -21,10 +22,15 @@ Handler = Callable[..., Any]
 
 @dataclass
 class Desk:
-    """What the desk's pages work with. ``needs`` remembers each route's role, for tests and the pages."""
+    """What the desk's pages work with.
+
+    ``watched``: summaries that the studio takes in again when they change. ``needs`` remembers each route's
+    role, for tests and the pages.
+    """
 
     site: Site
     access: Access
+    watched: WatchedFolders
     router: APIRouter = field(default_factory=lambda: APIRouter(include_in_schema=False))
     needs: dict[tuple[str, str], Role] = field(default_factory=dict)
 

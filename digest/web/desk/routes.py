@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from digest.pipeline.importing import WatchedFolders
 from digest.web.desk import (
     changes,
     councils,
@@ -28,7 +29,8 @@ PLACES = (today, next_run, runs, letters, summaries, councils, feeds, people, no
 
 def desk_of(site: Site, access: Access, *, watched: tuple[Path, ...] = ()) -> Desk:
     """The desk for those whom ``access`` lets in; ``watched`` folders of samples show at once."""
-    desk = Desk(site, access)
+    after = site.hall.settings.digest.archive_after
+    desk = Desk(site, access, watched=WatchedFolders(site.hall.database, watched, archive_after=after))
     for place in PLACES:
         place.add_routes(desk)
     changes.add_routes(desk, watched=watched)

@@ -102,6 +102,7 @@ def add_routes(desk: Desk) -> None:
     def show(request: Request) -> Response:
         """The form, the letter, and what is beside it."""
         asked = asked_of(request)
+        refused = desk.watched.look(now=site.now())
         with site.hall.database.read() as connection:
             slugs = [(one.slug, one.name) for one in councils.all_councils(connection)]
         if asked.is_made_up and not asked.councils and slugs:
@@ -113,6 +114,7 @@ def add_routes(desk: Desk) -> None:
             request,
             "studio.html",
             asked=asked,
+            refused=refused,
             all_councils=slugs,
             weeks=weeks,
             why_none=why_none,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from digest.model import SummaryState
 from digest.pipeline import publish
+from digest.pipeline.importing import inbox_of
 from digest.store import desk as queries
 from digest.store import summaries
 from digest.web.desk.router import Desk
@@ -24,6 +25,7 @@ def add_routes(desk: Desk) -> None:
         """The approval queue first; or those of one state or council."""
         with hall.database.read() as connection:
             counts = queries.summary_counts(connection)
+            folder = hall.settings.summaries.inbox
             state = state or ("draft" if counts[SummaryState.DRAFT.value] else "published")
             found = queries.summaries_page(connection, state=state, council=council, page=page)
             reach = {
@@ -37,6 +39,7 @@ def add_routes(desk: Desk) -> None:
             state=state,
             council=council,
             reach=reach,
+            inbox=None if folder is None else inbox_of(folder),
             more=page + 1 if len(found) == queries.PAGE else None,
         )
 

@@ -8,10 +8,11 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from digest.pipeline import notices
 from digest.pipeline.run import report
-from digest.store import runs
+from digest.store import runs, suppressions
 from digest.wiring import Hall
 from tests.integration.desk.conftest import Operator
 
@@ -155,3 +156,40 @@ def test_a_notice_is_written_seen_approved_and_goes_once(ed: Operator, hall: Hal
 
 def test_a_notice_without_words_is_not_kept(ed: Operator) -> None:
     assert "subject and words" in said(ed.post("/notices", on="/notices", title="Only a title"))
+
+
+def test_a_link_to_their_choices_is_wished_from_the_desk(ed: Operator, hall: Hall) -> None:
+    answer = ed.post("/subscribers/1/link", on="/subscribers/1")
+    assert "waits" in said(answer)
+    assert notices.waiting_letters(hall.works) == 1
+    assert "link wished" in ed.get("/audit?subject=subscriber:1").text
+
+
+def test_who_is_pending_is_asked_to_confirm_from_the_desk(ed: Operator, hall: Hall) -> None:
+    with hall.database.write() as connection:
+        connection.execute(text("UPDATE subscriber SET state = 'pending' WHERE id = 2"))
+    assert "Ask to confirm" in ed.get("/subscribers/2").text
+    assert "waits" in said(ed.post("/subscribers/2/ask", on="/subscribers/2"))
+    assert notices.waiting_letters(hall.works) == 1
+
+
+def test_a_suppression_is_lifted_by_an_admin_with_a_reason(signed_in: SignIn, hall: Hall) -> None:
+    with hall.database.write() as connection:
+        suppressions.suppress(
+            connection,
+            "ann@x.example",
+            key=hall.suppression_key,
+            reason="bounce",
+            evidence=None,
+            now=hall.clock(),
+        )
+    ada = signed_in("ada")
+    page = "/suppressions?address=ann@x.example"
+    assert "Let ann@x.example subscribe again" in ada.get(page).text
+    assert "Say why" in said(ada.post("/suppressions/lift", on=page, address="ann@x.example", why=" "))
+    ada.post("/suppressions/lift", on=page, address="ann@x.example", why="asked by telephone")
+    assert "is not suppressed" in ada.get(page).text
+    log = ada.get("/audit").text
+    assert "suppression lifted" in log
+    assert "asked by telephone" in log
+    assert "ann@x.example" not in log
