@@ -107,7 +107,7 @@ def test_welsh_readers_get_welsh_and_text_readers_text(post: PostOffice) -> None
         notices.ask_to_confirm(post.works(), post.pending(address, **wishes))
     post.send()
     welsh, plain = post.one("cy@example.org"), post.one("plain@example.org")
-    assert welsh["Subject"] == "Cadarnhewch: eich crynodeb o Aber"
+    assert welsh["Subject"] == "Cadarnhewch: eich crynodeb (Aber)"
     assert "Ie, anfonwch y crynodeb ataf" in words_of(welsh)
     assert welsh["Content-Language"] == "cy"
     assert not plain.is_multipart()

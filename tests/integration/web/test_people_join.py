@@ -57,7 +57,9 @@ def test_who_signs_up_and_confirms_is_a_reader(client: httpx.Client, hall: Hall)
     assert subscribe(client, NEW, "stockport", "little-wittering").status_code == 200
     path = link_to(letter_to(hall, NEW), "/confirm/")
     assert "Shall the digest of" in client.get(path).text
-    assert "You are subscribed" in client.post(path).text
+    welcomed = client.post(path).text
+    assert "You are subscribed" in welcomed
+    assert re.search(r"comes to you\.\s+The next one leaves on", welcomed)
     now = found(hall)
     assert now is not None
     assert now.state is SubscriberState.ACTIVE

@@ -13,6 +13,7 @@ from digest.model import Page, Profile
 from digest.render.page import render_page
 from digest.render.skeleton import compile_skeleton
 from digest.render.words import language_name, languages_from
+from digest.resources import resource_dir
 from tests.unit.render.builders import PUBLICATION, decided, edition, skeleton, sources, whole_edition
 from tests.unit.render.catalogue import texts
 
@@ -40,6 +41,15 @@ def test_every_translation_keeps_its_placeholders() -> None:
         strings = message.string if isinstance(message.string, tuple) else (message.string,)
         for original, translation in zip(ids, strings, strict=True):
             assert sorted(PLACEHOLDER.findall(original)) == sorted(PLACEHOLDER.findall(str(translation)))
+
+
+def test_no_welsh_word_that_would_mutate_a_day_stands_before_one() -> None:
+    pages = sorted((resource_dir("templates") / "web" / "locale" / "cy").glob("*.po"))
+    catalogues = [sources()["locale/cy.po"], *(page.read_text(encoding="utf-8") for page in pages)]
+    assert len(catalogues) > 2
+    for catalogue in catalogues:
+        # "ar ddydd Sul", "tan ddydd Sul": our day is always "Dydd Sul".
+        assert not re.findall(r".*\b(?:ar|tan|i|o|am|hyd) %\(day\)s.*", catalogue)
 
 
 def test_a_welsh_letter_speaks_welsh() -> None:
