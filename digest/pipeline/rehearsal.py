@@ -7,6 +7,7 @@ and why, the councils without news, and what lint finds. A moment ahead is rehea
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -84,11 +85,11 @@ class Bounds:
     most_linted: int = 200
 
 
-def next_moment(works: Works) -> datetime | None:
-    """When something is due next, in the hours of sending: now, or later; None when nobody waits."""
+def next_due(works: Works) -> tuple[datetime | None, list[Due]]:
+    """When something is due next in the hours of sending, now or later, and what; None: nobody waits."""
     now, window = works.desk.clock(), works.rules.send_between
-    if plan.due_now(works.database, now=now, rules=works.rules):
-        return now
+    if due := plan.due_now(works.database, now=now, rules=works.rules):
+        return now, due
     with works.database.read() as connection:
         known = profiles.schedules_by_id(connection)
         active = subscribers.active_schedules(connection)
@@ -96,12 +97,14 @@ def next_moment(works: Works) -> datetime | None:
     for id_, earliest in active.items():
         slot = slots.next_slot(known[id_], max(now, earliest - timedelta(microseconds=1)))
         moments.append(slots.next_allowed(slot, window, known[id_].timezone))
-    return min(moments, default=None)
+    at = min(moments, default=None)
+    return at, [] if at is None else plan.due_now(works.database, now=at, rules=works.rules)
 
 
-def rehearse(works: Works, *, at: datetime, bounds: Bounds, max_bytes: int) -> list[Rehearsal]:
-    """Each run that would be opened at that moment, oldest slot first; writes nothing."""
-    due = plan.due_now(works.database, now=at, rules=works.rules)
+def rehearse(
+    works: Works, due: Iterable[Due], *, at: datetime, bounds: Bounds, max_bytes: int
+) -> list[Rehearsal]:
+    """Each run that would be opened at that moment (of ``plan.due_now``), in that order; writes nothing."""
     with works.database.read() as connection:
         return [_Stage(connection, works, one, at=at).rehearsal(bounds, max_bytes=max_bytes) for one in due]
 

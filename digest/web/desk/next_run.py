@@ -8,14 +8,14 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.pipeline.rehearsal import Bounds, Rehearsal, next_moment, rehearse
+from digest.pipeline.rehearsal import Bounds, Rehearsal, next_due, rehearse
 from digest.store import runs
 from digest.web.desk.router import Desk
 from digest.web.desk.studio import Asked
 
 COMPOSED = 200
 """Editions, the largest, that the page composes at once; the whole run only when it is asked for."""
-LINTED_AT_ONCE, LINTED = 10, 200
+LINTED_AT_ONCE, LINTED = 3, 200
 """Of those, printed and linted; `?all=1` looks at more, and takes its time."""
 
 
@@ -26,11 +26,11 @@ def add_routes(desk: Desk) -> None:
     @desk.get("/runs/next")
     def show(request: Request, all: bool = False) -> Response:
         """If everything due left now; with nothing due, the next slot with what is known by now."""
-        at = next_moment(hall.works)
+        at, due = next_due(hall.works)
         bounds = Bounds(None, LINTED) if all else Bounds(COMPOSED, LINTED_AT_ONCE)
         found = []
         if at is not None:
-            found = rehearse(hall.works, at=at, bounds=bounds, max_bytes=hall.max_bytes)
+            found = rehearse(hall.works, due, at=at, bounds=bounds, max_bytes=hall.max_bytes)
         with hall.database.read() as connection:
             unfinished = runs.unfinished_runs(connection)
         return desk.page(
