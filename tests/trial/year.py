@@ -46,6 +46,7 @@ SORTS = (
     ("monthly", "last friday", "08:00"),
 )
 LATE = {"daily": 12, "weekly": 84, "fortnightly": 168, "monthly": 336}
+LOOK_BACK = timedelta(days=28)
 OPENS, CLOSES = time(6), time(22)
 KEY = "k" * 40
 
@@ -186,9 +187,11 @@ def simulate(url: str, folder: Path, *, readers: int, days: int, seed: int) -> T
     last = FIRST
     for at in _looks(year.dice, days, told):
         # News comes all the time, also while nobody looks.
-        for _ in range(sum(year.dice.random() < 0.12 for _ in range((at - last) // LOOK_EVERY))):
-            year.now = last + (at - last) * year.dice.random()
+        pieces = sum(year.dice.random() < 0.12 for _ in range((at - last) // LOOK_EVERY))
+        for moment in sorted(year.dice.random() for _ in range(pieces)):
+            year.now = last + (at - last) * moment
             year.publish(news)
+            model.published.append(year.now)
             news += 1
         last = year.now = at
         if year.dice.random() < 0.02:
@@ -248,6 +251,7 @@ class Model:
         for reader in people:
             self.by_schedule[reader.schedule].append(reader)
         self.done: dict[Schedule, datetime] = {}
+        self.published: list[datetime] = []
 
     def look(self, at: datetime, news: int) -> None:
         """Somebody looks, with so many pieces of news published."""
@@ -262,7 +266,10 @@ class Model:
             self.done[schedule] = slot
             for reader in readers:
                 if not reader.is_away(slot, at) and reader.next_news < news:
-                    reader.due.append(frozenset(range(reader.next_news, news)))
+                    # After a pause what is older is counted in one line, not named.
+                    reach = max(LOOK_BACK, 3 * timedelta(hours=LATE[schedule.cadence]))
+                    fresh = (n for n in range(reader.next_news, news) if self.published[n] >= at - reach)
+                    reader.due.append(frozenset(fresh))
                     reader.next_news = news
 
     def _has_someone(self, reader: Reader, slot: datetime, at: datetime) -> bool:
