@@ -15,11 +15,14 @@ MOST_LINTED, LARGEST = 200, 20
 
 def say_due(hall: Any, *, as_json: bool) -> None:
     """What `digest run` would do now, as a table or as one JSON document."""
+    from digest.pipeline import plan
     from digest.pipeline.rehearsal import Bounds, rehearse
     from digest.store import runs
 
+    now = hall.clock()
+    due = plan.due_now(hall.database, now=now, rules=hall.rules)
     found = rehearse(
-        hall.works, at=hall.clock(), bounds=Bounds(most_linted=MOST_LINTED), max_bytes=hall.max_bytes
+        hall.works, due, at=now, bounds=Bounds(most_linted=MOST_LINTED), max_bytes=hall.max_bytes
     )
     with hall.database.read() as connection:
         unfinished = runs.unfinished_runs(connection)

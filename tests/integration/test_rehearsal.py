@@ -45,7 +45,8 @@ def hall(samples: Path, tmp_path: Path) -> Iterator[Hall]:
 
 
 def rehearsed(hall: Hall, bounds: Bounds = ALL) -> list[Rehearsal]:
-    return rehearsal.rehearse(hall.works, at=NEXT_WEEK, bounds=bounds, max_bytes=hall.max_bytes)
+    _, due = rehearsal.next_due(hall.works)
+    return rehearsal.rehearse(hall.works, due, at=NEXT_WEEK, bounds=bounds, max_bytes=hall.max_bytes)
 
 
 def test_its_numbers_are_those_of_the_run(hall: Hall) -> None:
@@ -123,9 +124,9 @@ def test_an_edition_opened_in_the_studio_has_the_rehearsed_subject(hall: Hall) -
 
 
 def test_with_nothing_due_the_next_slot_is_the_moment(hall: Hall) -> None:
-    assert rehearsal.next_moment(hall.works) == NEXT_WEEK
+    assert rehearsal.next_due(hall.works)[0] == NEXT_WEEK
     run_due(hall.works, patience=timedelta(seconds=1))
-    later = rehearsal.next_moment(hall.works)
+    later, due = rehearsal.next_due(hall.works)
     assert later is not None
     assert later > NEXT_WEEK
-    assert rehearsal.rehearse(hall.works, at=later, bounds=Bounds(), max_bytes=hall.max_bytes)
+    assert rehearsal.rehearse(hall.works, due, at=later, bounds=Bounds(), max_bytes=hall.max_bytes)
