@@ -28,6 +28,8 @@ class Entrance:
 
     config: str | None = None
     now: str | None = None
+    option: str = "--now"
+    """What ``now`` was given by, for what is said about it."""
     _halls: list[Hall] = field(default_factory=list)
 
     @contextmanager
@@ -53,13 +55,13 @@ class Entrance:
         """The system's clock; or one that stands at ``--now``, or runs on from there."""
         if self.now is None:
             return lambda: datetime.now(UTC)
-        start, began = instant(self.now, option="--now"), time.time()
+        start, began = instant(self.now, option=self.option), time.time()
         # Wall time, not monotonic: a claim must also run out while the machine sleeps.
         return lambda: start + timedelta(seconds=time.time() - began) if runs_on else start
 
     def at(self, when: str | None) -> Entrance:
         """This entrance with ``--at`` in place of ``--now``."""
-        return self if when is None else Entrance(self.config, when)
+        return self if when is None else Entrance(self.config, when, "--at")
 
 
 def instant(text: str, *, option: str) -> datetime:

@@ -35,7 +35,8 @@ def preview(
         Path | None, typer.Option("-o", "--output", help="File to write (default: stdout).")
     ] = None,
     port: Annotated[
-        int, typer.Option(help="Port of the studio on this machine; 0 takes any free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port of the studio on this machine; 0 takes any free one."),
     ] = 8010,
     watch: Annotated[
         list[Path] | None,

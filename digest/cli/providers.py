@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from digest.cli.entrance import Entrance, say
+from digest.cli.entrance import FAILED, Entrance, say
 from digest.errors import UsageError
 
 
@@ -17,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def fake_sendgrid(
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes any free one.")] = 8025,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")
+    ] = 8025,
     faults: Annotated[
         float, typer.Option(help="Share of requests that go wrong at random, each in one of many ways.")
     ] = 0.0,
@@ -54,7 +58,7 @@ def fake_sendgrid(
 def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
 ) -> None:
     """Answer over HTTP: pages, API, webhook and desk; letters that pages ask for leave at once.
 
@@ -65,6 +69,20 @@ def serve(
     from digest.web.app import create_app
 
     entrance: Entrance = context.obj
-    with entrance.hall(runs_on=True) as hall:
+    with entrance.hall(runs_on=True) as hall, _listening(host, port) as listener:
         hall.database.require_current()
-        uvicorn.run(create_app(hall), host=host, port=port, log_level="warning")
+        server = uvicorn.Server(uvicorn.Config(create_app(hall), log_level="warning"))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+        if not server.started:
+            raise SystemExit(FAILED)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UsageError(
+            f"{host} port {port} cannot be used ({error.strerror}): give another --port"
+        ) from error

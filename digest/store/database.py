@@ -250,11 +250,14 @@ class Database:
     def backup(self, to: Path) -> None:
         """Copy a SQLite database while it is in use; the copy appears whole or not at all.
 
-        Raises: StoreError for PostgreSQL, or when the file cannot be written.
+        Only an older backup is replaced by it.
+        Raises: StoreError for PostgreSQL, when the file cannot be written, or is there and is something else.
         """
         if not self.is_sqlite:
             raise StoreError("back a PostgreSQL database up with its own pg_dump")
         self.require_current()
+        if to.exists():
+            self._require_replaceable(to)
         temporary = to.with_name(to.name + ".part")
         try:
             target = sqlite3.connect(temporary)
@@ -265,6 +268,14 @@ class Database:
             temporary.replace(to)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{to} cannot be written: {error}") from error
+
+    def _require_replaceable(self, to: Path) -> None:
+        if to.samefile(str(self.engine.url.database)):
+            raise StoreError(f"{to} is the database itself: name another file")
+        try:
+            _require_backup(to)
+        except StoreError as error:
+            raise StoreError(f"{to} is there and is no backup: name another file") from error
 
     def restore(self, source: Path, *, replace: bool = False) -> Path | None:
         """Put a backup in this SQLite database's place; where the old one was kept, if there was one.

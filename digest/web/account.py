@@ -141,8 +141,8 @@ def _add_agreements(router: APIRouter, site: Site) -> None:
                 address=masked(address),
             )
         reader = reader_of(token, purpose)
-        facts = {"purpose": word, "address": masked(reader.address)}
-        return _done(site, request, "", language=reader.profile.language, **facts)
+        where = masked(reader.address)
+        return _done(site, request, "", language=reader.profile.language, purpose=word, address=where)
 
     @router.post("/agree/{word}/{token}")
     def act(request: Request, word: str, token: str) -> Response:

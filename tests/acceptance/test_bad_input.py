@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,3 +216,20 @@ def test_without_tables_a_run_says_how_to_make_them(tmp_path: Path) -> None:
     done = operator.digest("run")
     assert done.code == 1
     assert "digest db upgrade" in done.said
+
+
+def test_an_instant_is_named_by_the_option_that_gave_it(operator: Operator) -> None:
+    done = operator.digest("run", "--at", "next sunday")
+    assert done.code == 2
+    assert "--at 'next sunday'" in done.said
+
+
+@pytest.mark.parametrize("command", ["serve", "fake-sendgrid", "preview"])
+def test_a_port_that_cannot_be_used_is_wrong_usage(operator: Operator, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        busy = operator.digest(command, "--port", port)
+    beyond = operator.digest(command, "--port", "99999")
+    assert (busy.code, beyond.code) == (2, 2)
+    assert f"port {port} cannot be used" in busy.said
+    assert "65535" in beyond.said

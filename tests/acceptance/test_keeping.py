@@ -58,6 +58,16 @@ def test_a_lost_database_is_restored_without_a_question(operator: Operator) -> N
     assert operator.digest("council", "show", "aber", "--json").document["name"] == "Aber"
 
 
+def test_a_backup_replaces_an_older_one_and_nothing_else(operator: Operator) -> None:
+    assert operator.digest("db", "backup", "kept.db").code == 0
+    assert operator.digest("db", "backup", "kept.db").code == 0
+    settings = (operator.folder / "digest.toml").read_bytes()
+    for precious in ("digest.toml", "digest.db"):
+        done = operator.digest("db", "backup", precious)
+        assert (done.code, "name another file" in done.said) == (1, True)
+    assert (operator.folder / "digest.toml").read_bytes() == settings
+
+
 def test_what_is_no_backup_replaces_nothing(operator: Operator) -> None:
     operator.write("notes.txt", "not a database")
     done = operator.digest("db", "restore", "notes.txt", "--replace")

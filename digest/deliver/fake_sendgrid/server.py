@@ -82,10 +82,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], handler: type[_Handler], account: Account) -> None:
-        super().__init__(address, handler)
+        # First: a port that is taken closes the server from within the base's constructor.
+        self._open: set[socket.socket] = set()
         self.account = account
         self.connections = 0
-        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
