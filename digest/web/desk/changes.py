@@ -22,13 +22,18 @@ def add_routes(desk: Desk, *, watched: tuple[Path, ...] = ()) -> None:
     folders = [resource_dir("templates"), *([own] if own else []), *watched]
 
     @desk.get("/studio/changes")
-    async def changes(request: Request) -> Response:
-        """One event for each bundle of changes, until the browser leaves."""
+    async def changes(request: Request, templates: str = "") -> Response:
+        """One event for each bundle of changes, until the browser leaves.
+
+        ``templates``: the folder that the studio shows; only at this machine may any be named.
+        """
+        own = Path(templates).expanduser()
+        shown = [own] if desk.access.is_local and templates and own.is_dir() else []
 
         async def events() -> AsyncIterator[str]:
             yield "retry: 1000\n\n"
             async for found in awatch(
-                *folders, yield_on_timeout=True, rust_timeout=LISTEN_FOR_MS, debounce=200, step=50
+                *folders, *shown, yield_on_timeout=True, rust_timeout=LISTEN_FOR_MS, debounce=200, step=50
             ):
                 if await request.is_disconnected():
                     return
