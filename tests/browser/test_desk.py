@@ -162,7 +162,7 @@ def test_axe_finds_nothing_on_any_page_and_nothing_sticks_out(desk: str, tab: Ta
     tab.get_by_label("Password").fill(WORDS)
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("link", name="Today")).to_be_visible()
-    faults = []
+    faults: list[tuple[object, ...]] = []
     for path in PAGES:
         tab.goto(desk + path.format(letter=delivery_id(1, 1)))
         tab.evaluate(axe)
