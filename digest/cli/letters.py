@@ -90,7 +90,9 @@ def _wishes(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read ({error}): name a JSON file of wishes") from error
+        raise UsageError(
+            f"{file} cannot be read ({getattr(error, 'strerror', error)}): name a JSON file of wishes"
+        ) from error
 
 
 def _as_asked(letter: Letter, format_: str) -> bytes:

@@ -60,7 +60,9 @@ def _of_file(entrance: Entrance, file: Path) -> Iterator[tuple[str, tuple[Findin
     try:
         html = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read ({error}): name an HTML file in UTF-8") from error
+        raise UsageError(
+            f"{file} cannot be read ({getattr(error, 'strerror', error)}): name an HTML file in UTF-8"
+        ) from error
     with entrance.hall() as hall:
         yield str(file), lint_html(html, max_bytes=hall.max_bytes)
 

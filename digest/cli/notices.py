@@ -143,7 +143,9 @@ def _words(file: Path, councils: tuple[str, ...], tier: str) -> ToMany:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read ({error}): name a Markdown file in UTF-8") from error
+        raise UsageError(
+            f"{file} cannot be read ({getattr(error, 'strerror', error)}): name a Markdown file in UTF-8"
+        ) from error
     first, _, rest = text.lstrip().partition("\n")
     title = first.lstrip("#").strip()
     if not first.startswith("# ") or not title:
@@ -235,7 +237,7 @@ def send(
             n, due = one.counts["handed_over"], one.counts["due"]
             say(f"run {one.run.id} ({one.run.kind}): {n} of {due} handed over")
         if not reports:
-            say("no notice waits")
+            say("no notice may go: `digest notice list` shows what waits for approval")
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
 

@@ -48,8 +48,9 @@ def _text_of(path: str | None) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", error)
         raise SettingsError(
-            f"{path} cannot be read ({error}): give another --config, or `digest init`"
+            f"{path} cannot be read ({why}): give another --config, or `digest init`"
         ) from error
 
 

@@ -65,7 +65,7 @@ def test_an_unreachable_feed_is_named_and_the_others_are_polled(
     operator.digest("feed", "add", "aber", f"{address}/good.xml")
     done = operator.digest("poll", "--all", "--json")
     assert done.code == 1
-    assert "aber: http://127.0.0.1:9/gone.xml: " in done.said
+    assert "aber: http://127.0.0.1:9/gone.xml could not be reached" in done.said
     assert (done.document["feeds"], done.document["failed"], done.document["new"]) == (2, 1, 1)
 
 
@@ -233,3 +233,16 @@ def test_a_port_that_cannot_be_used_is_wrong_usage(operator: Operator, command: 
     assert (busy.code, beyond.code) == (2, 2)
     assert f"port {port} cannot be used" in busy.said
     assert "65535" in beyond.said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("lint", "none.html"), ("notice", "service", "none.md"), ("preview", "--profile", "none.json")],
+)
+def test_a_file_that_is_not_there_is_named_once_and_plainly(
+    operator: Operator, words: tuple[str, ...]
+) -> None:
+    done = operator.digest(*words)
+    assert done.code == 2
+    assert done.said.count(words[-1]) == 1
+    assert "Errno" not in done.said

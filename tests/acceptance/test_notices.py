@@ -87,6 +87,7 @@ def test_an_operator_s_words_reach_readers_after_approval(operator: Operator) ->
     assert "From October we write (https://x.example/) from there." in shown
     operator.digest("notice", "send")
     assert "We move house" not in [letter["Subject"] for letter in letters(operator)]
+    assert "waits for approval" in operator.digest("notice", "send").said
     assert operator.digest("notice", "approve", id_).code == 0
     operator.digest("run")
     got = {str(one["To"]) for one in letters(operator) if one["Subject"] == "We move house"}
