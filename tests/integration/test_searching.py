@@ -124,7 +124,8 @@ def test_postgresql_looks_words_up_in_their_index(postgres_url: str, find: Find)
     asked: list[tuple[str, Any]] = []
     with database.read() as connection:
         # An empty table is read whole whatever indexes it has.
-        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            connection.execute(text(f"SET LOCAL enable_{way} = off"))
         event.listen(connection, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
         find(connection, question_of("library"), limit=3)
         statement, values = asked[0]
