@@ -246,6 +246,9 @@ def list_(
         with hall.database.read() as connection:
             found = runs.all_runs(connection, digests=None if kind is None else kind == "digest")
         reports = [report(hall.database, one.id) for one in found]
+    if not reports and not as_json:
+        say("there is no such run yet")
+        return
     _print(reports, as_json=as_json)
 
 
