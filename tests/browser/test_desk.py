@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Error, expect
 from playwright.sync_api import Page as Tab
 
 from digest.cli.demo import run_demo
@@ -169,7 +169,9 @@ def test_axe_finds_nothing_on_any_page_and_nothing_sticks_out(desk: str, tab: Ta
         for width, scheme, rules in LOOKS:
             tab.set_viewport_size({"width": width, "height": 900})
             tab.emulate_media(color_scheme=scheme)
-            if not tab.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+            try:  # a plot takes a moment to follow its page
+                tab.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=3_000)
+            except Error:
                 faults.append((path, width, scheme, "sticks out"))
             found = tab.evaluate("rules => axe.run(document, rules)", rules)
             faults += [
