@@ -112,7 +112,8 @@ def test_links_that_act_are_44_px_tall(tab: Tab, styles: str) -> None:
         show(tab, html if styles == "all styles" else without_styles(html))
         small = tab.evaluate(
             """() => [...document.querySelectorAll("a")]
-                .filter(a => a.matches(".act, .tile-act, .act-first, .file-link, .top-link, .foot-link, .less, .button a"))
+                .filter(a => a.matches(".act, .tile-act, .act-first, .file-link, .top-link, .foot-link"
+                    + ", .less, .button a"))
                 .filter(a => a.getBoundingClientRect().height < 44).map(a => a.outerHTML)"""
         )
         assert small == [], name
