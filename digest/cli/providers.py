@@ -71,7 +71,11 @@ def serve(
     entrance: Entrance = context.obj
     with entrance.hall(runs_on=True) as hall, _listening(host, port) as listener:
         hall.database.require_current()
-        server = uvicorn.Server(uvicorn.Config(create_app(hall), log_level="warning"))
+        # A studio that is open listens for changes and would never let go by itself.
+        config = uvicorn.Config(create_app(hall), log_level="warning", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        shown = f"[{host}]" if ":" in host else host
+        say(f"Pages, API and desk: http://{shown}:{listener.getsockname()[1]}   (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
         if not server.started:
