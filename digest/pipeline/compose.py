@@ -6,7 +6,7 @@ compare-and-set on each edition; what both made is equal, because composing is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,7 +19,7 @@ from digest.compose.lines import LineIndex
 from digest.compose.profile import Limits as TierLimits
 from digest.compose.profile import within
 from digest.errors import RenderError
-from digest.model import Edition, Page, Profile, Schedule, Tier
+from digest.model import Edition, Page, Profile, Schedule, Support, Tier
 from digest.store import councils, editions, feeds, profiles, publications, runs
 from digest.store.database import LOCK_LOG, Database
 from digest.store.editions import Composed, Item, ToCompose
@@ -187,15 +187,29 @@ class Composing:
         return self._facts
 
 
-def facts_of(connection: Connection, *, upto_seq: int, as_of: datetime, limits: Limits) -> Facts:
-    """What editions of one run have in common; ``from_seq`` 0 is for the caller to replace."""
+def facts_of(
+    connection: Connection,
+    *,
+    upto_seq: int,
+    as_of: datetime,
+    limits: Limits,
+    among: Collection[str] | None = None,
+) -> Facts:
+    """What editions of one run have in common; ``from_seq`` 0 is for the caller to replace.
+
+    ``among``: only what concerns these councils, for a letter of one profile.
+    """
+    known = {council.slug: council for council in councils.all_councils(connection)}
+    told = [council.slug for council in known.values() if council.support is Support.LIMITED]
     return Facts(
         from_seq=0,
         upto_seq=upto_seq,
         as_of=as_of,
-        councils={council.slug: council for council in councils.all_councils(connection)},
-        upcoming=publications.meetings_as_of(connection, upto_seq=upto_seq, since=as_of),
-        waiting=councils.waiting_counts(connection),
+        councils=known,
+        upcoming=publications.meetings_as_of(connection, upto_seq=upto_seq, since=as_of, among=among),
+        waiting=councils.waiting_counts(
+            connection, among=told if among is None else [slug for slug in told if slug in among]
+        ),
         silences=feeds.silences(connection, before=as_of - limits.silent_after),
         horizon=limits.horizon,
         look_back=limits.look_back,
@@ -204,13 +218,27 @@ def facts_of(connection: Connection, *, upto_seq: int, as_of: datetime, limits: 
     )
 
 
-def compose_one(
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one profile's letter of a range is made of: its own wishes, as its tier may have them."""
+
+    profile: Profile
+    lines: LineIndex
+    facts: Facts
+
+    def edition(self) -> Edition:
+        """The letter's content, by the same path as a run's."""
+        return edition_of(self.profile, self.lines, self.facts)
+
+
+def material_of(
     connection: Connection, profile: Profile, *, from_seq: int, upto_seq: int, as_of: datetime, limits: Limits
-) -> Edition:
-    """The edition of one profile for any range, for previews: the same path as a run's.
+) -> Material:
+    """Everything for one letter of any range, for previews; only what its councils have is read.
 
     ``limits`` as ``reaching`` the reader's schedule, where there is one.
     """
-    facts = replace(facts_of(connection, upto_seq=upto_seq, as_of=as_of, limits=limits), from_seq=from_seq)
-    lines = publications.lines_between(connection, from_seq=from_seq, upto_seq=upto_seq)
-    return edition_of(within(profile, limits.tiers), LineIndex(lines), facts)
+    among = profile.councils
+    facts = facts_of(connection, upto_seq=upto_seq, as_of=as_of, limits=limits, among=among)
+    lines = publications.lines_between(connection, from_seq=from_seq, upto_seq=upto_seq, among=among)
+    return Material(within(profile, limits.tiers), LineIndex(lines), replace(facts, from_seq=from_seq))

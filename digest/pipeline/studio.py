@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from digest import slots
 from digest.compose.explain import Verdict, explain
-from digest.compose.profile import profile_from_json, within
+from digest.compose.profile import profile_from_json
 from digest.errors import NotFoundError
 from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind, Schedule
 from digest.pipeline import compose, plan, preview
@@ -208,24 +208,18 @@ def _shown(
     schedule: Schedule | None = None,
 ) -> Shown:
     limits = works.limits.reaching(reader.schedule if reader else schedule)
+    material = compose.material_of(
+        connection, profile, from_seq=span.from_seq, upto_seq=span.upto_seq, as_of=span.as_of, limits=limits
+    )
     page = span.page
     if page is None:
-        edition = compose.compose_one(
-            connection,
-            profile,
-            from_seq=span.from_seq,
-            upto_seq=span.upto_seq,
-            as_of=span.as_of,
-            limits=limits,
-        )
+        edition = material.edition()
         page = None if edition.is_empty else works.printer(edition)
-    facts = compose.facts_of(connection, upto_seq=span.upto_seq, as_of=span.as_of, limits=limits)
-    lines = publications.lines_between(connection, from_seq=span.from_seq, upto_seq=span.upto_seq)
     return Shown(
         profile=profile,
         letter=None if page is None else preview.letter_of(works, page, reader),
         findings=() if page is None else lint(page, max_bytes=max_bytes),
-        verdicts=explain(within(profile, limits.tiers), lines, replace(facts, from_seq=span.from_seq)),
+        verdicts=explain(material.profile, material.lines, material.facts),
         as_of=span.as_of,
         from_seq=span.from_seq,
         upto_seq=span.upto_seq,

@@ -31,9 +31,9 @@ def sample_of(works: Works, wishes: Profile, *, timezone: str) -> Sample:
         upto = publications.last_seq(connection)
         for days in (WEEK_DAYS, LONG_DAYS):
             start = plan.start_mark(connection, now=now, timezone=timezone, back_days=days)
-            edition = compose.compose_one(
+            edition = compose.material_of(
                 connection, wishes, from_seq=start, upto_seq=upto, as_of=now, limits=works.limits
-            )
+            ).edition()
             if any(entry.seqs for entry in edition.entries):
                 break
     if edition.is_empty and not edition.entries:
@@ -49,9 +49,9 @@ def next_letter(works: Works, reader: Subscriber, wishes: Profile) -> Letter | N
     now = works.desk.clock()
     with works.database.read() as connection:
         upto = publications.last_seq(connection)
-        edition = compose.compose_one(
+        edition = compose.material_of(
             connection, wishes, from_seq=reader.covered_seq, upto_seq=upto, as_of=now, limits=works.limits
-        )
+        ).edition()
     if not any(entry.seqs for entry in edition.entries):
         return sample_of(works, wishes, timezone=reader.schedule.timezone).letter
     return letter_of(works, works.printer(edition), reader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -118,8 +118,8 @@ def websites(connection: Connection) -> dict[str, str]:
     return {slug: website for slug, website in connection.execute(query)}
 
 
-def waiting_counts(connection: Connection) -> dict[str, int]:
-    """How many people follow each council, by slug (councils nobody follows are left out)."""
+def waiting_counts(connection: Connection, *, among: Collection[str] | None = None) -> dict[str, int]:
+    """How many people follow each council (of these), by slug; councils nobody follows are left out."""
     s = table_of(SubscriptionRow)
     query = (
         select(_T.c.slug, func.count())
@@ -127,6 +127,8 @@ def waiting_counts(connection: Connection) -> dict[str, int]:
         .where(s.c.ended_at.is_(None))
         .group_by(_T.c.slug)
     )
+    if among is not None:
+        query = query.where(_T.c.slug.in_(among))
     return {slug: n for slug, n in connection.execute(query)}
 
 

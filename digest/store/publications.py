@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from digest.model import LineKind, LogLine, Meeting
-from digest.store.councils import councils_by_id
+from digest.store.councils import councils_by_id, councils_named
 from digest.store.summaries import languages_as_of
 from digest.store.tables import CouncilRow, MeetingRow, PublicationRow, table_of
 from digest.store.wire import meeting_from_dict, meeting_to_dict
@@ -122,17 +122,28 @@ def seqs_by_council(connection: Connection, *, from_seq: int, upto_seq: int) -> 
 
 
 def lines_between(
-    connection: Connection, *, from_seq: int, upto_seq: int, content_seq: int | None = None
+    connection: Connection,
+    *,
+    from_seq: int,
+    upto_seq: int,
+    content_seq: int | None = None,
+    among: Collection[str] | None = None,
 ) -> tuple[LogLine, ...]:
-    """The lines of (from_seq, upto_seq] in order, with the summaries as of ``content_seq``.
+    """The lines of (from_seq, upto_seq] in order (of these councils), summaries as of ``content_seq``.
 
     ``content_seq`` (default ``upto_seq``) is when the edition is composed: what was corrected by then is
     said as corrected. A summary withdrawn by then says nothing, but its withdrawal does.
     """
     content_seq = upto_seq if content_seq is None else content_seq
     query = select(_T).where(_T.c.seq > from_seq, _T.c.seq <= upto_seq).order_by(_T.c.seq)
+    if among is not None:
+        query = query.where(_T.c.council_id.in_(_ids(connection, among)))
     rows = connection.execute(query).all()
     return _lines(connection, rows, content_seq=content_seq)
+
+
+def _ids(connection: Connection, slugs: Collection[str]) -> list[int]:
+    return [id_ for id_, _ in councils_named(connection, slugs).values()]
 
 
 def _lines(connection: Connection, rows: Sequence[Any], *, content_seq: int) -> tuple[LogLine, ...]:
@@ -176,20 +187,26 @@ def _published_at(connection: Connection, seqs: Iterable[int]) -> dict[int, date
     return found
 
 
-def meetings_as_of(connection: Connection, *, upto_seq: int, since: datetime) -> tuple[Meeting, ...]:
+def meetings_as_of(
+    connection: Connection, *, upto_seq: int, since: datetime, among: Collection[str] | None = None
+) -> tuple[Meeting, ...]:
     """Meetings as the log knew them at ``upto_seq``, from their newest line, starting at or after ``since``.
+
+    ``among``: only of these councils.
 
     This is the state that coming-up sections are made from: the same answer on resume as at first.
     """
     m = table_of(MeetingRow)
-    newest = (
+    of_each = (
         select(_T.c.meeting_id, func.max(_T.c.seq).label("seq"))
         .join(m, m.c.id == _T.c.meeting_id)
         .where(_T.c.seq <= upto_seq, _T.c.item.not_like("summary:%"))
         .where(m.c.starts_on >= (since - _MOVED_AT_MOST).date())
         .group_by(_T.c.meeting_id)
-        .subquery()
     )
+    if among is not None:
+        of_each = of_each.where(m.c.council_id.in_(_ids(connection, among)))
+    newest = of_each.subquery()
     query = select(_T.c.payload).join(newest, newest.c.seq == _T.c.seq).order_by(_T.c.seq)
     meetings = (
         meeting_from_dict(orjson.loads(payload)["meeting"]) for (payload,) in connection.execute(query)
