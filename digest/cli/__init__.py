@@ -52,6 +52,7 @@ def _register() -> None:
         operators,
         postcodes,
         providers,
+        records,
         runs,
         scheduler,
         setup,
@@ -61,7 +62,7 @@ def _register() -> None:
     )
 
     daily = (setup, councils, postcodes, feeds, summaries, subscribers, runs, letters, scheduler)
-    seldom = (notices, events, suppressions, doctor, lint, operators, keys, databases, providers)
+    seldom = (records, notices, events, suppressions, doctor, lint, operators, keys, databases, providers)
     for module in (*daily, *seldom):
         module.register(app)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import Entrance, print_facts, print_json, print_table, say
+from digest.cli.entrance import ACTOR, Entrance, print_facts, print_json, print_table, say
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
     from digest.intake.discover import FoundFeed
-    from digest.model import ParsedFeed, RawFeed
+    from digest.model import Council, ParsedFeed, RawFeed
 
 council = typer.Typer(help="Councils: add, list, show, set.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -187,7 +188,7 @@ def set_(
 
     Example: digest council set stockport --approval approval
     """
-    from digest.store import councils
+    from digest.store import audit, councils
 
     given = {
         "name": name,
@@ -203,8 +204,24 @@ def set_(
         raise UsageError("nothing to set: name at least one option, see `digest council set --help`")
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
-        councils.set_council(connection, slug, facts)
+        before = councils.council_by_slug(connection, slug)
+        after = councils.set_council(connection, slug, facts)
+        if after != before:
+            audit.note(
+                connection,
+                "council changed",
+                subject=f"council:{slug}",
+                actor=ACTOR,
+                now=hall.clock(),
+                facts={"before": _of(before, facts), "after": _of(after, facts)},
+            )
     say(f"{slug} changed")
+
+
+def _of(council: Council, names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a council as the audit keeps them."""
+    found = {name: getattr(council, name) for name in names}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 @council.command("enable")
@@ -236,7 +253,7 @@ def enable(
         if is_wanted and not yes and not typer.confirm("Enable it?", err=True):
             raise UsageError(f"{slug} is as it was")
         if is_wanted:
-            found = enabling.enable(hall.works, slug, back=span, actor="command line")
+            found = enabling.enable(hall.works, slug, back=span, actor=ACTOR)
     if as_json:
         document = {"council": slug, "enabled": is_wanted, "readers": found.readers, "waiting": found.waiting}
         document |= {"drafts": found.drafts, "summaries": [one.headline for one in found.summaries]}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from digest.wiring import Hall
 
 OK, FAILED, USAGE = 0, 1, 2
+ACTOR = "command line"  # who the audit says did it
 
 
 @dataclass
@@ -97,6 +98,14 @@ def stop(message: str, *, code: int) -> NoReturn:
     """Say why on stderr and end with that code."""
     say(f"digest: {message}")
     sys.exit(code)
+
+
+def noted(hall: Hall, action: str, *, subject: str, **facts: object) -> None:
+    """A line in the audit of what was just done here; the desk notes the same acts by the same words."""
+    from digest.store import audit
+
+    with hall.database.write() as connection:
+        audit.note(connection, action, subject=subject, actor=ACTOR, now=hall.clock(), facts=facts)
 
 
 def say(message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.entrance import Entrance, print_json, print_table, say, zulu
+from digest.cli.entrance import ACTOR, Entrance, print_json, print_table, say, zulu
 from digest.errors import UsageError
 
 api_key = typer.Typer(help="Keys of the API: create, list, revoke.", no_args_is_help=True)
@@ -37,7 +37,7 @@ def create(
     entrance: Entrance = context.obj
     scopes = {Scope(one) for one in scope}
     with entrance.hall() as hall:
-        secret = keys.create(hall.database, name, scopes, actor="command line", now=hall.clock())
+        secret = keys.create(hall.database, name, scopes, actor=ACTOR, now=hall.clock())
     typer.echo(secret)
     say("Keep it now: it is not stored and cannot be shown again.")
 
@@ -92,5 +92,5 @@ def revoke(context: typer.Context, name: str) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
-        is_done = keys.revoke(hall.database, name, actor="command line", now=hall.clock())
+        is_done = keys.revoke(hall.database, name, actor=ACTOR, now=hall.clock())
     say(f"the key {name!r} opens nothing any more" if is_done else f"the key {name!r} was revoked before")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.entrance import Entrance, print_json, print_table, say, zulu
+from digest.cli.entrance import ACTOR, Entrance, print_json, print_table, say, zulu
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def add(
     chosen = _role(role or "editor")
     with entrance.hall() as hall:
         password = _password(from_stdin=password_stdin, generate=generate)
-        operators.add(
-            hall.database, name, role=chosen, password=password, actor="command line", now=hall.clock()
-        )
+        operators.add(hall.database, name, role=chosen, password=password, actor=ACTOR, now=hall.clock())
     if generate:
         typer.echo(password)
     say(f"{name} is {_a(chosen)}; they sign in at /operator")
@@ -86,7 +84,7 @@ def set_(
             role=_role(role) if role else None,
             password=password,
             is_disabled=disable,
-            actor="command line",
+            actor=ACTOR,
             now=hall.clock(),
         )
     if generate:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import (
+    ACTOR,
+    FAILED,
+    Entrance,
+    noted,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    zulu,
+)
 from digest.cli.rehearsals import say_due
 from digest.errors import UsageError
 
@@ -120,7 +130,7 @@ def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
             connection,
             safety.FIRST_LIVE_RUN,
             subject="installation",
-            actor="operator",
+            actor=ACTOR,
             now=hall.clock(),
             facts=facts,
         )
@@ -317,6 +327,8 @@ def settle_(
         done = settle.settle_by_hand(
             hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
         )
+        if done:
+            noted(hall, "run settled", subject=f"run:{run_id}", batches=done, settled_as=as_, batch=batch)
         with hall.database.read() as connection:
             found = runs.run_by_id(connection, run_id)
         dispatch.complete(hall.database, found, now=hall.clock())
@@ -333,12 +345,15 @@ def pause(
 
     Example: digest run pause 1
     """
-    from digest.store import runs
+    from digest.store import audit, runs
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
         runs.run_by_id(connection, run_id)
         done = runs.pause_run(connection, run_id, why=why)
+        if done:
+            subject, now = f"run:{run_id}", hall.clock()
+            audit.note(connection, "run paused", subject=subject, actor=ACTOR, now=now, facts={"why": why})
     say(f"run {run_id} is paused" if done else f"run {run_id} was over or paused before")
 
 
@@ -356,7 +371,7 @@ def resume(context: typer.Context, run_id: RunId) -> None:
         done = runs.resume_run(connection, run_id)
         if done:
             subject = f"run:{run_id}"
-            audit.note(connection, safety.RESUMED, subject=subject, actor="operator", now=hall.clock())
+            audit.note(connection, safety.RESUMED, subject=subject, actor=ACTOR, now=hall.clock())
     say(f"run {run_id} goes on with the next `digest run`" if done else f"run {run_id} is not paused")
 
 
@@ -374,6 +389,7 @@ def cancel(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         n = plan.cancel(hall.database, run_id, why=why, now=hall.clock())
+        noted(hall, "run cancelled", subject=f"run:{run_id}", letters=n)
         with hall.database.read() as connection:
             found = runs.run_by_id(connection, run_id)
         dispatch.complete(hall.database, found, now=hall.clock())

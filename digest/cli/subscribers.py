@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import FAILED, Entrance, noted, print_facts, print_json, print_table, say, zulu
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -295,7 +295,22 @@ def pause(
         if day is not None and day <= hall.clock().date():
             raise UsageError(f"--until {until} is not in the future: name a later day, or use `resume`")
         roster.pause(hall.database, address, until=day)
+        _noted(hall, "subscriber paused", address, until=None if day is None else day.isoformat())
     say(f"{address} is paused" + ("" if day is None else f" until {day.isoformat()}"))
+
+
+def _noted(hall: Hall, action: str, address: str, **facts: object) -> None:
+    if (subject := _subject(hall, address)) is not None:
+        noted(hall, action, subject=subject, **facts)
+
+
+def _subject(hall: Hall, address: str) -> str | None:
+    """How the audit names a reader: by id, never by the address."""
+    from digest.store import subscribers
+
+    with hall.database.read() as connection:
+        found = subscribers.find_subscriber(connection, address)
+    return None if found is None else f"subscriber:{found.id}"
 
 
 def _day(text: str) -> date:
@@ -316,6 +331,7 @@ def resume(context: typer.Context, address: Address) -> None:
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         roster.resume(hall.database, address, now=hall.clock())
+        _noted(hall, "subscriber resumed", address)
     say(f"{address} is active")
 
 
@@ -334,6 +350,7 @@ def leave(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         is_gone = roster.leave(hall.database, address, council=council, now=hall.clock())
+        _noted(hall, "subscriber left", address, council=council)
     say(f"{address} has left" if is_gone else f"{address} has left {council}")
 
 
@@ -347,5 +364,8 @@ def erase(context: typer.Context, address: Address) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        subject = _subject(hall, address)  # asked before the address is forgotten
         is_done = roster.erase(roster_of(hall), address, now=hall.clock())
+        if is_done and subject is not None:
+            noted(hall, "subscriber erased", subject=subject)
     say(f"{address} is erased" if is_done else f"{address} was erased before")

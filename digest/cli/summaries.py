@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import FAILED, Entrance, noted, print_facts, print_json, print_table, say, zulu
 from digest.errors import UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
@@ -140,6 +140,7 @@ def approve(context: typer.Context, id_: Annotated[int, typer.Argument(metavar="
         done = publish.approve(
             hall.database, id_, now=hall.clock(), archive_after=hall.settings.digest.archive_after
         )
+        noted(hall, "summary approved", subject=f"summary:{id_}", before="draft", after="published")
     if done.line is not None:
         say(f"summary {id_} is published and will be in the next letters")
     elif done.is_archived:
@@ -163,4 +164,6 @@ def withdraw(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         done = publish.withdraw(hall.database, id_, why=why, now=hall.clock())
+        if done:
+            noted(hall, "summary withdrawn", subject=f"summary:{id_}", why=why, after="withdrawn")
     say(f"summary {id_} is withdrawn" if done else f"summary {id_} was withdrawn before")

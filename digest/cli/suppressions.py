@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.entrance import Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import ACTOR, Entrance, print_facts, print_json, print_table, say, zulu
 
 suppression = typer.Typer(help="Addresses that are never mailed again.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -93,7 +93,7 @@ def add(
         with hall.database.write() as connection:
             was = suppressions.is_suppressed(connection, address, key=key)
             suppressions.suppress(connection, address, key=key, reason="operator", evidence=why, now=now)
-            audit.note(connection, ADDED, subject=subject, actor="operator", now=now, facts={"why": why})
+            audit.note(connection, ADDED, subject=subject, actor=ACTOR, now=now, facts={"why": why})
     say(f"suppressed before ({was}), now until a later consent" if was else "suppressed")
 
 
@@ -118,7 +118,7 @@ def remove(
                 key=hall.suppression_key,
                 evidence=why,
                 now=hall.clock(),
-                actor="operator",
+                actor=ACTOR,
             )
         is_sendgrid = hall.settings.sender == "sendgrid"
     say("may subscribe again" if done else f"nothing stands against {address}")
