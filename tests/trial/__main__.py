@@ -28,8 +28,10 @@ READERS = 20_000
 KILLS = 50
 BATCH_SIZE = 100
 CLAIM_SIZE = 1_000
-# All trials together stay below a quarter of an hour on two cores; the table says how many kills fitted in.
+# Trials are bounded in time, whatever the machine; the table says how many kills fitted in.
 MOST_KILLING_S = 150
+# Against a failing provider a pair of runs takes longer to come to its death.
+MOST_KILLING_MAILING_S = 450
 # The provider's pace is limited so that undisturbed work takes about this long: kills need a middle to hit.
 MACHINES_READERS, MACHINES_LEAST_S = 50_000, 120
 YEAR_READERS, YEAR_DAYS = 120, 366
@@ -103,7 +105,7 @@ def sendgrid(size: Size, folder: Path, url: str, row: Row) -> None:
         )
         town.build()
         fake.clock(SUNDAY)
-        town.kill_at_random(size.kills, most_s=MOST_KILLING_S)
+        town.kill_at_random(size.kills, most_s=MOST_KILLING_MAILING_S)
         town.leave(20)
         town.finish()
         got = fake.letters()
