@@ -67,7 +67,7 @@ def add(
     Example: digest council add stockport --name "Stockport" --website https://democracy.stockport.gov.uk
     """
     from digest.model import Council
-    from digest.store import councils, feeds
+    from digest.store import audit, councils, feeds
 
     facts = {
         "support": support,
@@ -87,9 +87,14 @@ def add(
     one = Council(slug, name, **_checked(facts))
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
-        is_new = councils.add_council(connection, one, now=hall.clock())
+        is_new, now = councils.add_council(connection, one, now=hall.clock()), hall.clock()
+        if is_new:
+            told = {"support": one.support.value, "feed": feed}
+            audit.note(
+                connection, "council added", subject=f"council:{slug}", actor=ACTOR, now=now, facts=told
+            )
         if feed is not None:
-            feeds.add_feed(connection, slug, feed, dialect=None, now=hall.clock())
+            feeds.add_feed(connection, slug, feed, dialect=None, now=now)
     say(f"{slug} added" if is_new else f"{slug} is there already, unchanged")
     if feed is not None:
         say(f"its feed is {feed}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import ACTOR, FAILED, Entrance, print_facts, print_json, print_table, say, zulu
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add(
     Example: digest feed add stockport https://democracy.stockport.gov.uk/mgRss.aspx
     """
     from digest.intake.dialects.registry import named
-    from digest.store import feeds
+    from digest.store import audit, feeds
 
     if not url.startswith(("https://", "http://")):
         raise UsageError(f"{url!r} is not a web address: begin it with https:// or http://")
@@ -49,7 +49,11 @@ def add(
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
         table = _table(committees, slug)
-        is_new = feeds.add_feed(connection, slug, url, dialect=dialect, now=hall.clock(), committees=table)
+        now = hall.clock()
+        is_new = feeds.add_feed(connection, slug, url, dialect=dialect, now=now, committees=table)
+        if is_new:
+            subject = f"council:{slug}"
+            audit.note(connection, "feed added", subject=subject, actor=ACTOR, now=now, facts={"url": url})
     say(f"{url} added to {slug}" if is_new else f"{url} is there already, unchanged")
 
 
@@ -74,12 +78,15 @@ def set_(
 
     Example: digest feed set https://shared.moderngov.co.uk/mgRss.aspx --committees "101=brent;102=harrow"
     """
-    from digest.store import feeds
+    from digest.store import audit, feeds
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
         for one in feeds.feeds_named(connection, name):
             feeds.set_committees(connection, one.id, _table(committees, one.council))
+            facts = {"url": one.url, "committees": committees}
+            subject, now = f"council:{one.council}", hall.clock()
+            audit.note(connection, "feed changed", subject=subject, actor=ACTOR, now=now, facts=facts)
     say(f"{name} changed: what was stored before stays where it is")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import ACTOR, FAILED, Entrance, print_facts, print_json, print_table, say, zulu
 from digest.cli.runs import confirm_first_live_run, document
 from digest.cli.subscribers import subscriber
 from digest.errors import UsageError
@@ -122,7 +122,7 @@ def service(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         readers = notices.size_of(hall.works, words)
-        found = None if dry_run else notices.service(hall.works, words)
+        found = None if dry_run else notices.service(hall.works, words, actor=ACTOR)
     if as_json:
         print_json({"readers": readers} | ({"notice": _document(found)} if found else {}))
     elif found is None:
@@ -189,7 +189,7 @@ def approve(context: typer.Context, notice_id: NoticeId) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
-        is_done = notices.approve(hall.database, notice_id, now=hall.clock())
+        is_done = notices.approve(hall.database, notice_id, actor=ACTOR, now=hall.clock())
     say(f"notice {notice_id} may go" if is_done else f"notice {notice_id} was decided before")
 
 
@@ -204,7 +204,7 @@ def drop(context: typer.Context, notice_id: NoticeId) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
-        is_done = notices.drop(hall.database, notice_id, now=hall.clock())
+        is_done = notices.drop(hall.database, notice_id, actor=ACTOR, now=hall.clock())
         with hall.database.read() as connection:
             run = stored.notice_by_id(connection, notice_id).run_id
     if not is_done and run is not None:

@@ -74,13 +74,25 @@ def test_what_is_done_at_a_terminal_is_in_the_audit_by_id_and_never_by_address(t
         ("council changed", "council:aber"),
     ]
     assert "ada@" not in told.digest("audit", "--most", "100").out
-    (changed,) = told.digest("audit", "--subject", "council:aber", "--json").document["audit"]
+    changed, _ = told.digest("audit", "--subject", "council:aber", "--json").document["audit"]
     assert changed["facts"] == {"before": {"approval": "auto"}, "after": {"approval": "approval"}}
 
 
 def test_a_council_that_is_set_as_it_was_leaves_no_trace(told: Operator) -> None:
     told.digest("council", "set", "aber", "--approval", "auto")
-    assert audit(told, "--subject", "council:aber") == []
+    assert audit(told, "--subject", "council:aber") == [("council added", "council:aber")]
+
+
+def test_feeds_are_noted_with_their_council_once(told: Operator) -> None:
+    feed = "https://democracy.aber.example/mgRss.aspx"
+    for _ in range(2):
+        assert told.digest("feed", "add", "aber", feed).code == 0
+    told.digest("feed", "set", feed, "--committees", "101")
+    assert audit(told, "--subject", "council:aber") == [
+        ("feed changed", "council:aber"),
+        ("feed added", "council:aber"),
+        ("council added", "council:aber"),
+    ]
 
 
 def test_what_came_too_late_is_not_noted_as_done(told: Operator) -> None:
