@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Operator
-from tests.conftest import skip_loudly
+from tests.browser.conftest import chromium_path  # noqa: F401
 
 SUNDAY = "2025-09-07T18:00:00+01:00"
 SUMMARY = """---
@@ -223,9 +222,8 @@ def test_an_unknown_reader_is_named(operator: Operator) -> None:
 # --- pictures ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("chromium_path")
 def test_a_picture_of_the_letter_is_a_png_as_wide_as_a_letter(with_readers: Operator) -> None:
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        skip_loudly("no chromium here: install Debian's package chromium")
     done = with_readers.digest(
         "preview", "--subscriber", "ann@example.org", "--format", "png", "-o", "ann.png", now=SUNDAY
     )
