@@ -14,7 +14,7 @@ import pytest
 
 from tests.trial.sendgrid import FAULTS, MailingTown, Provider, provider
 
-SIZE = 400
+SIZE = 1_000
 
 
 @pytest.fixture
@@ -36,10 +36,11 @@ def fake(seed: int) -> Iterator[Provider]:
 def test_killed_against_a_failing_provider_each_reader_gets_one_letter(
     tmp_path: Path, database_url: str, fake: Provider, seed: int
 ) -> None:
-    town = MailingTown(tmp_path, database_url, SIZE, batch_size=10, claim_size=20, to=fake, seed=seed)
+    town = MailingTown(tmp_path, database_url, SIZE, batch_size=20, claim_size=40, to=fake, seed=seed)
     town.build()
     fake.clock("2025-09-07T18:00:00+01:00")
-    town.kill_at_random(3, most_s=6)
+    town.kill_at_random(5, most_s=30)
+    assert town.kills, "nobody was killed: nothing was tried"
     town.leave(3)
     town.finish()
     assert town.wrong() == []
