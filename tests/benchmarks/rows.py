@@ -131,6 +131,15 @@ def feedparser_alone(n: str) -> dict[str, float]:
     return {"per_second": int(n) / poll_rows.feedparser_alone(int(n))}
 
 
+def workers(url: str, n: str, profiles: str, count: str, answer_s: str) -> dict[str, float]:
+    """A run of n readers with so many profiles by so many `digest worker` processes."""
+    from tests.benchmarks import worker_rows
+
+    return worker_rows.by_workers(
+        url, int(n), profiles=int(profiles), workers=int(count), answer_s=float(answer_s)
+    )
+
+
 ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, "help": help_} | {
     "webhook": webhook,
     "unsubscribe": unsubscribe,
@@ -138,6 +147,7 @@ ROWS = {"f1": f1, "f2": f2, "run": run, "distinct": distinct, "letter": letter, 
     "poll_304": poll_304,
     "feedparser": feedparser_alone,
     "hostile": hostile,
+    "workers": workers,
 }
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Message-Id: aaaaaaaaaaaaaaaaaaaaaa\r\n\r\n"
 
 
-def _serve(connection: socket.socket) -> None:
+def _serve(connection: socket.socket, answer_s: float) -> None:
     buffer = bytearray(1 << 20)
     view = memoryview(buffer)
     have = 0
@@ -32,22 +33,24 @@ def _serve(connection: socket.socket) -> None:
                 return
             left -= n
         have = 0
+        if answer_s:
+            time.sleep(answer_s)
         connection.sendall(_ANSWER)
 
 
-def _main(ready: Any) -> None:
+def _main(ready: Any, answer_s: float) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     ready.send(server.getsockname()[1])
     while True:
         connection, _ = server.accept()
-        threading.Thread(target=_serve, args=(connection,), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, answer_s), daemon=True).start()
 
 
 @contextmanager
-def sink() -> Iterator[int]:
-    """The port of a sink in a process of its own."""
+def sink(answer_s: float = 0.0) -> Iterator[int]:
+    """The port of a sink in a process of its own, which thinks so long about each request."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_main, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_main, args=(theirs, answer_s), daemon=True)
     process.start()
     try:
         yield ours.recv()
