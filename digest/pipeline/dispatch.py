@@ -140,6 +140,7 @@ class _Hand:
         self._pages = Pages(database)
         self._held_until = desk.clock()
         self._is_to_wait = False
+        self._stride = pacing.Stride()
         more_than = desk.sender.batch_size
         self._begins_at = pacing.first_request_at(database, run, spread=desk.spread, more_than=more_than)
         self._changes: dict[int, AddressChange] = {}
@@ -167,6 +168,7 @@ class _Hand:
                 now=now,
                 held_until=self._held_until,
                 claim_size=desk.most_at_once,
+                most_batches=self._stride.requests,
                 notice_to=notices.STATES.get(run.kind),
             )
             taken, self._changes = actions.with_changes(connection, run, taken)
@@ -189,7 +191,7 @@ class _Hand:
     def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
         self._pages.expect(taken)
-        at_once, send = self._desk.at_once, self._desk.sender.send
+        at_once, send, began_at = self._desk.at_once, self._desk.sender.send, self._desk.clock()
         for at in range(0, len(taken), at_once):
             if self._must_stop() or self._is_over():
                 self._put_back(taken[at:])
@@ -200,6 +202,7 @@ class _Hand:
                 else:
                     self._take(batch, outcome)
                     each(len(batch.recipients))
+        self._stride.took(len(taken), self._desk.clock() - began_at)
 
     def _must_stop(self) -> bool:
         return self.done.why is not None or self._is_to_wait or self._desk.should_stop()
@@ -264,15 +267,9 @@ class _Hand:
             self.done.uncertain += len(batch.recipients)
             self._record(batch, BatchState.UNCERTAIN, why=f"refused when done again: {refused.why}")
         elif refused.is_final:
+            holder, now, state = self._desk.holder, self._desk.clock(), BatchState.REFUSED
             with self._database.write() as connection:
-                if batches.record(
-                    connection,
-                    batch.id,
-                    holder=self._desk.holder,
-                    state=BatchState.REFUSED,
-                    now=self._desk.clock(),
-                    why=refused.why,
-                ):
+                if batches.record(connection, batch.id, holder=holder, state=state, now=now, why=refused.why):
                     self._end_apart(connection, refused)
                     self.done.refused += batches.refuse(connection, batch.id)
         else:

@@ -12,6 +12,28 @@ from digest.store.runs import Run
 FIRST_WAIT = timedelta(seconds=2)
 MOST_WAIT = timedelta(minutes=5)
 
+FIRST_REQUESTS = 20
+CLAIM_LASTS = timedelta(seconds=5)
+_FASTER = 8  # so many times as many requests at the most, from one claim to the next
+
+
+class Stride:
+    """How many requests one claim may hold: about as many as are answered within ``CLAIM_LASTS``.
+
+    What one holder has claimed nobody else may send, and if the holder dies all of it is in doubt. Where
+    every reader has a letter of their own, a claim that counts only letters would be thousands of requests.
+    """
+
+    def __init__(self) -> None:
+        self.requests = FIRST_REQUESTS
+
+    def took(self, requests: int, time: timedelta) -> None:
+        """So many were answered in that time; the next claim follows it."""
+        if requests < 1:
+            return
+        fitting = int(requests * CLAIM_LASTS / time) if time > timedelta(0) else requests * _FASTER
+        self.requests = max(1, min(fitting, self.requests * _FASTER))
+
 
 def backoff(times: int, *, dice: float) -> timedelta:
     """How long to wait after so many put-offs in a row (from 1): doubling, bounded, jittered.

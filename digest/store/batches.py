@@ -100,15 +100,20 @@ def claim(
     now: datetime,
     held_until: datetime,
     claim_size: int,
+    most_batches: int | None = None,
     notice_to: Sequence[str] | None = None,
 ) -> tuple[list[ClaimedBatch], list[Moved]]:
     """Take ready batches worth up to ``claim_size`` deliveries (one batch at least) for ``holder``.
+
+    ``most_batches``: and no more of them than this.
 
     Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
     wishes changed is returned as ``Moved`` for ``replan``. A notice goes to whom it was planned for, while
     they are in one of the states ``notice_to``. The transaction must be durable.
     """
-    taken = _ready(connection, run_id, now=now, claim_size=max(claim_size, 1))
+    size = max(claim_size, 1)
+    most = size if most_batches is None else max(min(most_batches, size), 1)
+    taken = _ready(connection, run_id, now=now, claim_size=size, most_batches=most)
     if not taken:
         return [], []
     ids = [row.id for row in taken]
@@ -121,13 +126,15 @@ def claim(
     return _recheck(connection, run_id, taken, notice_to=notice_to)
 
 
-def _ready(connection: Connection, run_id: int, *, now: datetime, claim_size: int) -> list[Any]:
+def _ready(
+    connection: Connection, run_id: int, *, now: datetime, claim_size: int, most_batches: int
+) -> list[Any]:
     """Ready batches for one claim. Few are looked at (and locked, on PostgreSQL) unless they are small."""
     query = text(
         _READY.format(lock="" if connection.dialect.name == "sqlite" else "FOR UPDATE OF b SKIP LOCKED")
     )
     rows: Sequence[Any] = ()
-    for most in (claim_size // _USUAL_SIZE + 1, claim_size):
+    for most in (min(claim_size // _USUAL_SIZE + 1, most_batches), most_batches):
         rows = connection.execute(query, {"run": run_id, "now": to_stored(now), "most": most}).all()
         if len(rows) < most or sum(row.size for row in rows) >= claim_size:
             break

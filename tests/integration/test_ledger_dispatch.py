@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from digest.compose.profile import profile_of
 from digest.model import BatchState, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
 from digest.pipeline import dispatch
 from digest.store import batches
@@ -150,6 +151,30 @@ def test_who_wakes_after_their_hold_sends_nothing_of_the_rest(town: Town) -> Non
     assert [len(request.recipients) for request in town.sender.arrived] == [2, 2, 2]
     assert sorted(town.letters()) == sorted({*town.letters()})
     assert all(len(said) == 1 for said in town.letters().values())
+
+
+def test_letters_that_go_out_slowly_are_shared_also_where_each_is_a_request(town: Town) -> None:
+    """Who claims as many letters as a claim may hold would leave nothing to the others for half an hour."""
+    town.publish(1)
+    for n in range(40):
+        town.subscribe(wishes=profile_of(councils=["aber"], keywords=[f"word{n}"]))
+    run = town.planned()
+    by: list[str] = []
+
+    def slowly(outgoing: Outgoing) -> Outcome | None:
+        town.now += timedelta(seconds=1)
+        by.append("one")
+        if len(by) == 1:
+            town.sender.before = lambda outgoing: by.append("two")
+            town.dispatch(run, "two")
+            town.sender.before = slowly
+        return None
+
+    town.sender.before = slowly
+    town.dispatch(run, "one")
+    assert by.count("two") >= 10
+    assert by.count("one") >= 10
+    assert [len(said) for said in town.letters().values()] == [1] * 40
 
 
 def test_killed_between_claim_and_request_is_in_doubt_not_lost(town: Town) -> None:
