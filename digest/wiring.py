@@ -210,8 +210,13 @@ class Hall:
             ),
             dice=random.SystemRandom().random,
             spread=self._spread(),
-            at_once=self.settings.smtp.connections if self.settings.sender == "smtp" else 1,
+            at_once=self._at_once(),
         )
+
+    def _at_once(self) -> int:
+        """Answers of a provider take time; a file does not."""
+        of = self.settings
+        return {"smtp": of.smtp.connections, "sendgrid": of.sendgrid.connections}.get(of.sender, 1)
 
     def _spread(self) -> timedelta:
         """Only where real mail goes through a provider: nobody else minds the full hour."""

@@ -1,6 +1,6 @@
-"""Where the one button of a notice leads, and to which address a notice about an address goes.
+"""Every reader's own links; where the one button of a notice leads, and to which address it goes.
 
-The link is made when the letter leaves, so that nothing stored can open anything.
+Links are made when the letter leaves, so that nothing stored can open anything.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from datetime import date
 
 from sqlalchemy import Connection
 
+from digest import links
 from digest.links import Purpose, Signer
-from digest.model import Ended, Recipient, RunKind
+from digest.model import Ended, Readers, Recipient, RunKind
 from digest.store import address_changes, deliveries
 from digest.store.address_changes import AddressChange
 from digest.store.batches import ClaimedBatch
@@ -37,6 +38,22 @@ PATHS: Mapping[RunKind, str] = {
 """Kind -> the path of its page below ``base_url``, before the token."""
 _OF_CHANGES = (RunKind.MOVE, RunKind.ADDRESS)
 _NOBODY = 0  # no subscriber has this id: its links lead to a page that says so
+
+
+def recipients_of(run_id: int, batch: ClaimedBatch, *, signer: Signer, base_url: str, on: date) -> Readers:
+    """The batch's readers with their own links, made in bulk."""
+    if not batch.recipients:
+        return Readers.of(())
+    ids, addresses, names = zip(*batch.recipients, strict=True)
+    leave, change = signer.token_columns((Purpose.UNSUBSCRIBE, Purpose.PREFERENCES), ids, on=on)
+    return Readers(
+        ids,
+        links.delivery_ids(run_id, ids),
+        addresses,
+        names,
+        [f"{base_url}/unsubscribe/{token}" for token in leave],
+        [f"{base_url}/preferences/{token}" for token in change],
+    )
 
 
 def with_changes(

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from digest import links
 from digest.links import Purpose, Signer
 from digest.model import (
     BatchState,
@@ -24,7 +23,6 @@ from digest.model import (
     Outcome,
     Outgoing,
     Publication,
-    Readers,
     Refused,
     RunState,
 )
@@ -64,7 +62,8 @@ class Desk:
 
     ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
     ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
-    to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: requests under way.
+    to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: most requests under
+    way.
     """
 
     sender: Sender
@@ -139,8 +138,8 @@ class _Hand:
         self._desk = desk
         self._pages = Pages(database)
         self._held_until = desk.clock()
-        self._is_to_wait = False
-        self._stride = pacing.Stride()
+        self._wait_until: datetime | None = None
+        self._stride, self._under_way = pacing.Stride(), 1
         more_than = desk.sender.batch_size
         self._begins_at = pacing.first_request_at(database, run, spread=desk.spread, more_than=more_than)
         self._changes: dict[int, AddressChange] = {}
@@ -152,7 +151,7 @@ class _Hand:
         """Ready batches, now this holder's; empty when there are none or the run may not go on."""
         run, desk = self._run, self._desk
         now = desk.clock()
-        if self._is_to_wait or (self._begins_at is not None and now < self._begins_at):
+        if self._wait_until or (self._begins_at is not None and now < self._begins_at):
             return []
         self._held_until = now + desk.hold
         with self._database.write(durable=True) as connection:
@@ -191,21 +190,26 @@ class _Hand:
     def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
         self._pages.expect(taken)
-        at_once, send, began_at = self._desk.at_once, self._desk.sender.send, self._desk.clock()
-        for at in range(0, len(taken), at_once):
+        send, began_at, at = self._desk.sender.send, self._desk.clock(), 0
+        while at < len(taken):
             if self._must_stop() or self._is_over():
                 self._put_back(taken[at:])
                 return
-            for batch, outcome in hands.answers(taken[at : at + at_once], self._outgoing, send):
+            some, is_good = taken[at : at + self._under_way], True
+            at += len(some)
+            for batch, outcome in hands.answers(some, self._outgoing, send):
+                is_good = is_good and isinstance(outcome, HandedOver | None)
                 if outcome is None:
                     self._record(batch, BatchState.CLOSED)
                 else:
                     self._take(batch, outcome)
                     each(len(batch.recipients))
+            # Begun with one, and again after trouble: where something is wrong, few letters find it out.
+            self._under_way = min(2 * self._under_way, self._desk.at_once) if is_good else 1
         self._stride.took(len(taken), self._desk.clock() - began_at)
 
     def _must_stop(self) -> bool:
-        return self.done.why is not None or self._is_to_wait or self._desk.should_stop()
+        return bool(self.done.why or self._wait_until or self._desk.should_stop())
 
     def _is_over(self) -> bool:
         """The machine slept or a request took too long: the rest may be another's by now."""
@@ -284,18 +288,21 @@ class _Hand:
             return refused.retry_at or desk.clock() + _RETRY_AFTER * (1 + desk.dice())
         self.flush()
         with self._database.write() as connection:
-            in_a_row = troubles.put_off(connection, self._run.id)
-            until = pacing.come_back_at(refused.retry_at, in_a_row, now=desk.clock(), dice=desk.dice())
+            # Several requests under way that are all put off were put off once.
+            until = self._wait_until
+            if until is None:
+                in_a_row = troubles.put_off(connection, self._run.id)
+                until = pacing.come_back_at(refused.retry_at, in_a_row, now=desk.clock(), dice=desk.dice())
+            self._wait_until = until = max(until, refused.retry_at or until)
             troubles.hold(connection, until=until)
-        self._is_to_wait = True
         return until
 
     def _has_too_many_refusals(self) -> bool:
         self.flush()
         with self._database.read() as connection:
             refused, taken = troubles.refused_and_taken(connection, self._run.id)
-        share = refused / max(refused + taken, 1)
-        return refused >= self._desk.most_refusals and share > self._desk.most_refused_share
+        is_much = refused > self._desk.most_refused_share * (refused + taken)
+        return refused >= self._desk.most_refusals and is_much
 
     def _record(
         self,
@@ -334,7 +341,13 @@ class _Hand:
             view_url=f"{desk.publication.base_url}/view/{view}",
             publication=desk.publication,
             recipients=actions.addressed(
-                recipients_of(self._run.id, batch, desk, on=sent_at),
+                actions.recipients_of(
+                    self._run.id,
+                    batch,
+                    signer=desk.signer,
+                    base_url=desk.publication.base_url,
+                    on=sent_at.date(),
+                ),
                 self._run.kind,
                 changes=self._changes,
                 signer=desk.signer,
@@ -343,24 +356,6 @@ class _Hand:
             ),
             sent_at=sent_at,
         )
-
-
-def recipients_of(run_id: int, batch: ClaimedBatch, desk: Desk, *, on: datetime) -> Readers:
-    """The batch's readers with their own links, made in bulk."""
-    if not batch.recipients:
-        return Readers.of(())
-    ids, addresses, names = zip(*batch.recipients, strict=True)
-    purposes = (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES)
-    leave, change = desk.signer.token_columns(purposes, ids, on=on.date())
-    base = desk.publication.base_url
-    return Readers(
-        ids,
-        links.delivery_ids(run_id, ids),
-        addresses,
-        names,
-        [f"{base}/unsubscribe/{token}" for token in leave],
-        [f"{base}/preferences/{token}" for token in change],
-    )
 
 
 def free_dead_claims(database: Database, run_id: int, desk: Desk) -> int:

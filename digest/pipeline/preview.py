@@ -16,7 +16,7 @@ from digest.compose.profile import profile_from_json, within
 from digest.deliver.message import filled, letter_bytes
 from digest.model import Outgoing, Page, Profile, RunKind, Schedule, SubscriberState
 from digest.pipeline import compose, plan
-from digest.pipeline.dispatch import recipients_of
+from digest.pipeline.actions import recipients_of
 from digest.pipeline.run import Works
 from digest.store import deliveries, editions, publications, subscribers
 from digest.store.batches import ClaimedBatch
@@ -129,7 +129,9 @@ def letter_of(works: Works, page: Page, reader: Subscriber | None) -> Letter:
     now = works.desk.clock()
     address, name = (reader.address, reader.name) if reader else ("reader@example.org", "")
     batch = ClaimedBatch(0, 0, 0, 1, [(0, address, name)])
-    recipient = recipients_of(0, batch, works.desk, on=now)[0]
+    recipient = recipients_of(
+        0, batch, signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
+    )[0]
     outgoing = Outgoing(
         run_id=0,
         batch_id=0,

@@ -17,7 +17,8 @@ from digest.compose.profile import profile_from_json
 from digest.errors import NotFoundError
 from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind, Schedule
 from digest.pipeline import compose, plan, preview
-from digest.pipeline.dispatch import Sender, recipients_of
+from digest.pipeline.actions import recipients_of
+from digest.pipeline.dispatch import Sender
 from digest.pipeline.preview import Letter
 from digest.pipeline.run import Works
 from digest.render.lint import Finding, lint
@@ -144,7 +145,10 @@ def send_test(works: Works, page: Page, *, to: str, through: Sender) -> Outcome:
     The caller has checked the address against the allow-list. Its links are of nobody (subscriber 0).
     """
     now = works.desk.clock()
-    recipient = recipients_of(0, ClaimedBatch(0, 0, 0, 1, [(0, to, "")]), works.desk, on=now)[0]
+    batch = ClaimedBatch(0, 0, 0, 1, [(0, to, "")])
+    recipient = recipients_of(
+        0, batch, signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
+    )[0]
     return through.send(
         Outgoing(
             run_id=0,

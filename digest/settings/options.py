@@ -187,6 +187,7 @@ class SendGridSettings(Section):
         default="https://api.sendgrid.com", description="EU subusers: https://api.eu.sendgrid.com"
     )
     batch_size: int = Field(default=500, ge=1, le=1000, description="letters in one request")
+    connections: int = Field(default=4, ge=1, le=64, description="requests at the same time, of one process")
     letters_per_hour: int | None = Field(
         default=None, ge=1, description="most letters an hour; none: no limit"
     )

@@ -143,6 +143,7 @@ def test_the_clock_cannot_be_set_while_letters_reach_people(
 def test_too_many_refusals_pause_the_run_and_say_why(
     operator: Operator, live: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__CONNECTIONS", "1")
     monkeypatch.setenv("DIGEST_SENDGRID__BATCH_SIZE", "1")
     monkeypatch.setenv("DIGEST_SAFETY__REFUSED_FROM", "2")
     with_readers(operator, "ann", "bob", "cid", "dee")

@@ -180,6 +180,7 @@ def test_the_operator_decides_with_the_evidence_beside(operator: Operator, sunda
 def test_a_run_can_be_looked_at_paused_resumed_and_cancelled(
     operator: Operator, sunday: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__CONNECTIONS", "1")
     monkeypatch.setenv("DIGEST_SENDGRID__BATCH_SIZE", "1")
     with_readers(operator, "ann", "bob", "cid")
     with_news(operator)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
 from digest.pipeline import dispatch, pacing
+from digest.store import troubles
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import KilledError, take_all
@@ -197,22 +198,40 @@ def test_a_good_answer_ends_a_row_of_doubts(town: Town) -> None:
 
 
 def test_as_many_requests_are_under_way_as_the_sender_has_connections(town: Town) -> None:
-    run = planned(town, 8)
+    run = planned(town, 10)
     both = Barrier(2, timeout=20)
 
     def before(outgoing: Outgoing) -> Outcome | None:
-        both.wait()
+        if town.sender.arrived:  # the first goes alone, to see that all is well
+            both.wait()
         return None
 
     town.sender.before = before
     dispatch.dispatch(town.database, run, replace(town.desk(), at_once=2))
-    assert town.counts(run)["handed_over"] == 8
-    assert {reader: len(said) for reader, said in town.letters().items()} == dict.fromkeys(range(1, 9), 1)
+    assert town.counts(run)["handed_over"] == 10
+    assert {reader: len(said) for reader, said in town.letters().items()} == dict.fromkeys(range(1, 11), 1)
+
+
+def test_after_trouble_one_request_is_under_way_again(town: Town) -> None:
+    """An outage puts few letters in doubt, however many connections there are."""
+    run = planned(town, 40)
+    town.sender.before = lambda outgoing: None if len(town.sender.arrived) < 3 else InDoubt("no answer")
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=8))
+    assert town.state(run) is RunState.PAUSED
+    # One alone, then two, then the four that nobody answers: two letters in each.
+    assert town.counts(run)["uncertain"] == 8
+
+
+def test_a_run_that_meets_trouble_at_once_sends_one_at_a_time(town: Town) -> None:
+    run = planned(town, 40)
+    town.sender.before = lambda outgoing: InDoubt("no answer")
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=8))
+    assert (town.state(run), town.counts(run)["uncertain"]) == (RunState.PAUSED, 6)
 
 
 def test_what_is_refused_or_doubtful_among_several_is_recorded_for_itself(town: Town) -> None:
-    run = planned(town, 6)
-    answers_of: dict[int, Outcome] = {1: Refused("no"), 3: InDoubt("no answer")}
+    run = planned(town, 8)
+    answers_of: dict[int, Outcome] = {3: Refused("no"), 5: InDoubt("no answer")}
 
     def before(outgoing: Outgoing) -> Outcome | None:
         return answers_of.get(outgoing.recipients[0].subscriber_id)
@@ -220,4 +239,16 @@ def test_what_is_refused_or_doubtful_among_several_is_recorded_for_itself(town: 
     town.sender.before = before
     dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
     counts = town.counts(run)
-    assert (counts["handed_over"], counts["refused"], counts["uncertain"]) == (2, 2, 2)
+    assert (counts["handed_over"], counts["refused"], counts["uncertain"]) == (4, 2, 2)
+
+
+def test_requests_under_way_that_are_all_put_off_were_put_off_once(town: Town) -> None:
+    run = planned(town, 6)
+    answers(town, HandedOver(), LATER, LATER)
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
+    with town.database.read() as connection:
+        until = troubles.held_until(connection)
+    assert until == town.now + pacing.backoff(1, dice=1)
+    town.now = until
+    dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
+    assert town.counts(run) == {"due": 6, "editions": 1, "handed_over": 6}
