@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.trial import machines, year
+from tests.trial import image, machines, year
 from tests.trial.crash import LATER, SUNDAY, Killer, Town
 from tests.trial.sendgrid import FAULTS, MailingTown, provider
 
@@ -153,7 +153,13 @@ def simulated_year(size: Size, folder: Path, url: str, row: Row) -> None:
     row.doubles, row.missing, row.faults = told.doubles, told.missing, [*row.faults, *told.faults]
 
 
-ONLY_ON = {"machines": "postgresql", "year": "sqlite"}
+def container(size: Size, folder: Path, url: str, row: Row) -> None:
+    """The container file's steps and the compose file's services, without an engine for them."""
+    row.size = 0
+    row.faults += image.tried(image.built(folder, url))
+
+
+ONLY_ON = {"machines": "postgresql", "year": "sqlite", "container": "postgresql"}
 """Trials that are about one kind of database."""
 
 TRIALS: dict[str, Trial] = {
@@ -163,6 +169,7 @@ TRIALS: dict[str, Trial] = {
     "sendgrid": sendgrid,
     "machines": several_machines,
     "year": simulated_year,
+    "container": container,
 }
 
 
