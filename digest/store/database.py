@@ -26,6 +26,16 @@ from digest.store import tables
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 HEAD = "0001"
+# Programs from this schema on work with HEAD too. A migration that only expands leaves it; one that contracts
+# sets it to the schema that no longer used what goes (docs/operating.md, "A new version").
+OLDEST_PROGRAM = "0001"
+_NOBODYS = "~"  # sorts behind every revision
+# A table of the schema's own, beside alembic's: what it says is of this database and never copied to another.
+_KEEP_OLDEST = (
+    "CREATE TABLE IF NOT EXISTS oldest_program (revision VARCHAR(32) NOT NULL)",
+    "DELETE FROM oldest_program",
+    f"INSERT INTO oldest_program VALUES ('{OLDEST_PROGRAM}')",
+)
 BUSY_TIMEOUT_MS = 30_000
 # Kilobytes of SQLite pages kept per connection: the hot pages of a million readers, within the memory bar.
 CACHE_KB = 16_384
@@ -201,6 +211,8 @@ class Database:
             raise SchemaError(
                 f"{self.shown_url} has no tables yet: run `digest db upgrade` (or `digest init`)"
             )
+        elif found > HEAD and self._oldest_program() <= HEAD:
+            self._checked = True
         elif found > HEAD:
             raise SchemaError(
                 f"{self.shown_url} has schema {found}, this program knows {HEAD}: install a newer one"
@@ -210,14 +222,25 @@ class Database:
                 f"{self.shown_url} has schema {found}, this program needs {HEAD}: run `digest db upgrade`"
             )
 
+    def _oldest_program(self) -> str:
+        """The oldest schema whose program works with this one, as whoever brought it here has said."""
+        with self._translated(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("oldest_program"):
+                return _NOBODYS
+            return connection.execute(text("SELECT revision FROM oldest_program")).scalar() or _NOBODYS
+
     def upgrade(self) -> None:
-        """Bring the schema to this program's. Twice is harmless; two at once wait for each other."""
+        """Bring the schema to this program's. Twice is harmless; two at once wait for each other.
+
+        A newer one with which this program works is left as it is. Raises: SchemaError for any other.
+        """
         from alembic import command
         from alembic.config import Config
 
         found = self.version()
         if found is not None and found > HEAD:
             self.require_current()
+            return
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self._lock, self._translated(), self.engine.connect() as connection:
@@ -228,6 +251,8 @@ class Database:
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
+                for statement in _KEEP_OLDEST:
+                    connection.exec_driver_sql(statement)
                 self._end(connection, "COMMIT")
             except BaseException:
                 self._end(connection, "ROLLBACK")

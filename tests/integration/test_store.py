@@ -40,7 +40,25 @@ def test_an_older_schema_is_said_with_the_command_that_mends_it(database: Databa
     older.close()
 
 
-def test_a_newer_schema_is_said_and_never_touched(database: Database) -> None:
+def test_a_newer_schema_that_only_has_more_is_worked_with(database: Database) -> None:
+    """A worker of the version before starts again while the database has been upgraded already."""
+    with database.write() as connection:
+        connection.execute(text("ALTER TABLE council ADD COLUMN something_new INTEGER"))
+    newer = with_version(database, "9999")
+    with newer.write() as connection:
+        councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+    newer.upgrade()
+    assert newer.version() == "9999"
+    with newer.read() as connection:
+        assert [one.slug for one in councils.all_councils(connection)] == ["aber"]
+    newer.close()
+
+
+def test_a_newer_schema_that_lacks_what_this_program_needs_is_said_and_never_touched(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE oldest_program SET revision = '9999'"))
     newer = with_version(database, "9999")
     message = rf"has schema 9999, this program knows {HEAD}: install a newer one"
     with pytest.raises(SchemaError, match=message), newer.read():
