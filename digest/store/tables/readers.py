@@ -90,7 +90,7 @@ class SubscriptionRow(SQLModel, table=True):
 
     __tablename__ = "subscription"
     id: int | None = Field(default=None, sa_column=key())
-    subscriber_id: int = Field(sa_column=ref("subscriber.id"))
+    subscriber_id: int = Field(sa_column=ref("subscriber.id", index=True))
     council_id: int = Field(sa_column=ref("council.id", index=True))
     source: str
     started_at: datetime = Field(sa_column=at())
