@@ -119,7 +119,7 @@ def _prepare(connection: Connection, n: int, profiles: int) -> None:
     connection.execute(
         text(
             f"INSERT INTO floor_subscriber {numbers} "  # noqa: S608
-            "SELECT i, 'reader' || i || '@example.org', i * 7919 % :p + 1, 100 FROM g"
+            "SELECT i, 'reader' || i || '@example.org', CAST(i AS bigint) * 7919 % :p + 1, 100 FROM g"
         ),
         {"n": n, "p": profiles},
     )

@@ -95,7 +95,7 @@ def _insert_subscribers(connection: Any, n: int, schedule: int, ids: list[int]) 
             f"covered_seq, due_from_at, created_at) {numbers} "
             "SELECT 'reader' || i || '@example.org', 'reader' || i || '@example.org', '', 'active', "
             "pick.profile_id, :schedule, 0, :since, :since "
-            "FROM g JOIN pick ON pick.at = i * 7919 % :p ORDER BY i"
+            "FROM g JOIN pick ON pick.at = CAST(i AS bigint) * 7919 % :p ORDER BY i"
         ),
         {"n": n, "p": len(ids), "schedule": schedule, "since": to_stored(NOW - timedelta(days=7))},
     )
