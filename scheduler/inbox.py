@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Whoever copies a file in is done with it, or goes on writing, within this time.
 _STILL_S = 2.0
+ACTOR = "inbox"  # who the audit says brought it
 _LOG = structlog.get_logger()
 
 
@@ -37,7 +38,9 @@ def take_all(hall: Hall, folder: Path, *, should_stop: Callable[[], bool] = lamb
         if should_stop():
             return
         after = hall.settings.digest.archive_after
-        found = import_files(hall.database, [path], now=hall.clock(), archive_after=after).refused
+        found = import_files(
+            hall.database, [path], now=hall.clock(), archive_after=after, actor=ACTOR
+        ).refused
         if not found:
             _end(path, DONE)
         elif path.exists():  # else another scheduler was quicker

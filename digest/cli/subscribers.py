@@ -103,6 +103,8 @@ def add(
         if quiet_note:
             row = replace(row, profile=replace(row.profile, quiet_note=True))
         taken = add_one(roster, row, source="operator", now=now)
+        if taken == "imported":
+            _noted(hall, "subscriber added", row.address)
     if taken != "imported":
         say(f"{row.address} is there already, unchanged")
     else:
@@ -132,6 +134,9 @@ def import_(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         report = import_file(hall, file, update=update)
+        if report.imported or report.updated:
+            facts = {"file": file.name, "imported": report.imported, "updated": report.updated}
+            noted(hall, "subscribers imported", subject="subscribers", **facts)
     for refusal in report.refused:
         say(f"{file}:{refusal.line}: {refusal.why}")
     counts: dict[str, Any] = {

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from digest.cli.entrance import FAILED, Entrance, noted, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import (
+    ACTOR,
+    FAILED,
+    Entrance,
+    noted,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    zulu,
+)
 from digest.errors import UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
@@ -65,7 +75,8 @@ def import_files(hall: Any, files: list[Path]) -> dict[str, Any]:
     from digest.pipeline import importing
 
     after = hall.settings.digest.archive_after
-    return asdict(importing.import_files(hall.database, files, now=hall.clock(), archive_after=after))
+    now = hall.clock()
+    return asdict(importing.import_files(hall.database, files, now=now, archive_after=after, actor=ACTOR))
 
 
 @summary.command("list")

@@ -44,12 +44,19 @@ class Imported:
 
 
 def take_content(
-    database: Database, content: bytes, *, name: str, now: datetime, archive_after: timedelta
+    database: Database,
+    content: bytes,
+    *,
+    name: str,
+    now: datetime,
+    archive_after: timedelta,
+    actor: str = "",
 ) -> TakenIn:
     """Read one summary and take it in. The same twice is harmless.
 
-    ``name`` tells by its ending how it is read. Raises: SummaryError with the line, NotFoundError and others
-    of the content; StoreError when the database cannot be used.
+    ``name`` tells by its ending how it is read, ``actor`` whose act the audit says it was. Raises:
+    SummaryError with the line, NotFoundError and others of the content; StoreError when the database cannot
+    be used.
     """
 
     def timezone_of(slug: str) -> str:
@@ -57,19 +64,26 @@ def take_content(
             return councils.council_by_slug(connection, slug).timezone
 
     read = read_summary(content, name=name, timezone_of=timezone_of)
-    return take_in(database, read, url_key=url_key(read.url), now=now, archive_after=archive_after)
+    return take_in(
+        database, read, url_key=url_key(read.url), now=now, archive_after=archive_after, actor=actor
+    )
 
 
 def import_files(
-    database: Database, files: Iterable[Path], *, now: datetime, archive_after: timedelta
+    database: Database, files: Iterable[Path], *, now: datetime, archive_after: timedelta, actor: str = ""
 ) -> Imported:
-    """Take in each file. Raises: StoreError, since no file after it would fare better."""
+    """Take in each file, as the act of ``actor``.
+
+    Raises: StoreError, since no file after it would fare better.
+    """
     counts = [0, 0]
     refused: list[RefusedFile] = []
     for path in files:
         try:
             content = path.read_bytes()
-            taken = take_content(database, content, name=path.name, now=now, archive_after=archive_after)
+            taken = take_content(
+                database, content, name=path.name, now=now, archive_after=archive_after, actor=actor
+            )
         except SummaryError as error:
             refused.append(RefusedFile(str(path), error.line, error.why))
         except StoreError:

@@ -23,10 +23,12 @@ from digest.model import (
     Support,
     name_key,
 )
-from digest.store import councils, editions, meetings, publications, runs, summaries
+from digest.store import audit, councils, editions, meetings, publications, runs, summaries
 from digest.store.database import LOCK_LOG, Database
 from digest.store.publications import NewLine
 from digest.summaries.condense import condense
+
+IMPORTED = "summary imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,26 @@ class TakenIn:
 
 
 def take_in(
-    database: Database, summary: Summary, *, url_key: str | None, now: datetime, archive_after: timedelta
+    database: Database,
+    summary: Summary,
+    *,
+    url_key: str | None,
+    now: datetime,
+    archive_after: timedelta,
+    actor: str = "",
 ) -> TakenIn:
     """Store a summary under its meeting (made if unknown); publish it where approval is auto.
 
-    Raises: NotFoundError for an unknown council.
+    With an ``actor`` a new version is noted in the audit as theirs. Raises: NotFoundError for an unknown
+    council.
     """
     condensed = condense(summary)
     with database.write(lock=LOCK_LOG) as connection:
         council = councils.council_by_slug(connection, summary.council)
         meeting = _meeting_of(connection, summary, council, url_key=url_key, now=now)
         id_, is_new = summaries.add_version(connection, meeting.id, summary, condensed, now=now)
+        if is_new and actor:
+            audit.note(connection, IMPORTED, subject=f"summary:{id_}", actor=actor, now=now)
         if council.approval is not Approval.AUTO:
             return TakenIn(id_, is_new)
         stored = summaries.stored_summaries(connection, id_=id_)[0]

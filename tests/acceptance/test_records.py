@@ -78,6 +78,22 @@ def test_what_is_done_at_a_terminal_is_in_the_audit_by_id_and_never_by_address(t
     assert changed["facts"] == {"before": {"approval": "auto"}, "after": {"approval": "approval"}}
 
 
+def test_who_and_what_came_in_is_noted_once(operator: Operator) -> None:
+    readers = operator.write("readers.csv", "email,councils,consent_source\nbo@example.org,aber,paper\n")
+    summary = operator.write("harbour.md", SUMMARY)
+    for _ in range(2):
+        operator.digest("subscriber", "add", "ada@example.org", "--council", "aber")
+        assert operator.digest("subscriber", "import", str(readers)).code == 0
+        assert operator.digest("summary", "import", str(summary)).code == 0
+    assert audit(operator)[:3] == [
+        ("summary imported", "summary:1"),
+        ("subscribers imported", "subscribers"),
+        ("subscriber added", "subscriber:1"),
+    ]
+    (came,) = operator.digest("audit", "--subject", "subscribers", "--json").document["audit"]
+    assert came["facts"] == {"file": "readers.csv", "imported": 1, "updated": 0}
+
+
 def test_a_council_that_is_set_as_it_was_leaves_no_trace(told: Operator) -> None:
     told.digest("council", "set", "aber", "--approval", "auto")
     assert audit(told, "--subject", "council:aber") == [("council added", "council:aber")]

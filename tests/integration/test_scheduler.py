@@ -400,3 +400,5 @@ def test_files_in_the_inbox_end_as_done_or_refused_with_the_reason(house: House)
     assert (inbox / "bad.md.refused.txt").read_text().startswith("line 1: the file must start with '---'")
     assert (inbox / "bad.md.refused").read_text() == "no front matter"
     assert house.rows("SELECT count(*) FROM publication") == [(1,)]
+    noted = house.rows("SELECT actor, action, subject FROM audit WHERE action = 'summary imported'")
+    assert noted == [("inbox", "summary imported", "summary:1")]

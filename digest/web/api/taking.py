@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect
 
 from digest.errors import DigestError, StoreError, SummaryError
 from digest.pipeline.importing import take_content
-from digest.store import audit
 from digest.store.keys import Scope
 from digest.web.api import shapes
 from digest.web.api.access import actor_of, allowed
@@ -69,16 +68,13 @@ def _taken(site: Site, body: bytes, path: str, read_as: str, actor: str) -> shap
     hall, now = site.hall, site.now()
     after = hall.settings.digest.archive_after
     try:
-        taken = take_content(hall.database, body, name=read_as, now=now, archive_after=after)
+        taken = take_content(hall.database, body, name=read_as, now=now, archive_after=after, actor=actor)
     except SummaryError as error:
         raise _refused(path, error.line, error.why) from error
     except StoreError:
         raise
     except DigestError as error:
         raise _refused(path, 1, str(error)) from error
-    if taken.is_new:
-        with hall.database.write() as connection:
-            audit.note(connection, "summary imported", subject=f"summary:{taken.id}", actor=actor, now=now)
     return shapes.TakenShape(imported=int(taken.is_new), unchanged=int(not taken.is_new), refused=[])
 
 
