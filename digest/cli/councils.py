@@ -238,35 +238,71 @@ def enable(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would get what, do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="Address of one professional: only they get its summaries.")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="With --for: take it back.")] = False,
     as_json: Json = False,
 ) -> None:
     """Give a council full support: its news of the last days is mailed, and who waited is told.
 
+    With --for, support stays limited and one professional gets its summaries.
+
     Example: digest council enable marlow-vale --back 14 --dry-run
+    Example: digest council enable marlow-vale --for press@example.org
     """
     from datetime import timedelta
 
     from digest.pipeline import enabling
 
+    if off:
+        _disable(context.obj, slug, for_, dry_run=dry_run, as_json=as_json)
+        return
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         span = hall.settings.digest.enable_back if back is None else timedelta(days=back)
-        found = enabling.rehearse(hall.works, slug, back=span)
+        if for_ is None:
+            found = enabling.rehearse(hall.works, slug, back=span)
+        else:
+            found = enabling.rehearse_one(hall.works, slug, for_, back=span)
         is_wanted = not dry_run and not found.is_done
         if is_wanted and not as_json:
             _say_enabling(found, done=False)
         if is_wanted and not yes and not typer.confirm("Enable it?", err=True):
             raise UsageError(f"{slug} is as it was")
-        if is_wanted:
+        if is_wanted and for_ is None:
             found = enabling.enable(hall.works, slug, back=span, actor=ACTOR)
+        elif is_wanted and for_ is not None:
+            found = enabling.enable_one(hall.works, slug, for_, back=span, actor=ACTOR)
     if as_json:
         document = {"council": slug, "enabled": is_wanted, "readers": found.readers, "waiting": found.waiting}
         document |= {"drafts": found.drafts, "summaries": [one.headline for one in found.summaries]}
         print_json(document)
     elif found.is_done:
-        say(f"{slug} has full support already")
+        say(f"{slug} has full support already" if for_ is None else f"{slug} is enabled for {for_} already")
     else:
         _say_enabling(found, done=is_wanted)
+
+
+def _disable(entrance: Entrance, slug: str, address: str | None, *, dry_run: bool, as_json: bool) -> None:
+    from digest.pipeline import enabling
+
+    if address is None:
+        raise UsageError(
+            f"--off needs --for ADDRESS; for all readers: digest council set {slug} --support limited"
+        )
+    with entrance.hall() as hall:
+        is_done = False
+        if not dry_run:
+            is_done = enabling.disable_one(hall.database, slug, address, actor=ACTOR, now=hall.clock())
+    if as_json:
+        print_json({"council": slug, "disabled": is_done})
+    elif dry_run:
+        say(f"summaries of {slug} would not be mailed to {address} any more")
+    else:
+        say(
+            f"{slug} is enabled for {address} no more" if is_done else f"{slug} was not enabled for {address}"
+        )
 
 
 def _say_enabling(found: Any, *, done: bool) -> None:
@@ -275,6 +311,8 @@ def _say_enabling(found: Any, *, done: bool) -> None:
     say(f"{found.readers} active readers {would} {n} summaries since {since}, in their next letter")
     for one in found.summaries:
         say(f"  {one.starts_on}  {one.committee}: {one.headline}")
+    if found.said:
+        say(f"{found.said} more were mailed before to others who have it enabled; they are on the web")
     if found.drafts:
         say(f"{found.drafts} more wait for approval")
     say(f"{found.waiting} who waited {are} told by a notice, with the next `digest run`")

@@ -13,7 +13,16 @@ from datetime import datetime, timedelta
 
 from digest.compose.lines import LineIndex, index_of, is_past, moment_of
 from digest.compose.rank import RankKey
-from digest.compose.select import Chosen, found_in, joined, known_meetings, rank_of, rules_of, select
+from digest.compose.select import (
+    Chosen,
+    found_in,
+    is_limited_for,
+    joined,
+    known_meetings,
+    rank_of,
+    rules_of,
+    select,
+)
 from digest.model import (
     Condensed,
     Council,
@@ -101,7 +110,7 @@ def edition_of(profile: Profile, lines: LineIndex | Sequence[LogLine], facts: Fa
             # The reader waits too, so there is always one.
             Waiting(council, max(1, waiting.get(council.slug, 1)))
             for council in councils
-            if council.support is Support.LIMITED
+            if is_limited_for(profile, council)
         ),
         paused=tuple(council for council in councils if council.support is Support.PAUSED),
         silences=tuple(

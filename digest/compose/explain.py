@@ -106,7 +106,10 @@ def _refusals(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, str
     for rules in rules_of(profile, facts.councils):
         slug = rules.council.slug
         found = found_in(profile, index.words, slug)
-        for history in index.histories(slug, from_seq=facts.from_seq, upto_seq=facts.upto_seq):
+        is_enabled = slug in profile.enabled
+        for history in index.histories(
+            slug, from_seq=facts.from_seq, upto_seq=facts.upto_seq, is_enabled=is_enabled
+        ):
             if isinstance(verdict := judge(profile, history, rules, found, from_seq=facts.from_seq), str):
                 refused[history.latest.item] = verdict
     return refused

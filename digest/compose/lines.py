@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from digest.compose.rank import Importance, importance_of
 from digest.compose.words import WordIndex, Wording
-from digest.model import LineKind, LogLine, Meeting, MeetingStatus, Place, WishKind
+from digest.model import LineKind, LineReaders, LogLine, Meeting, MeetingStatus, Place, WishKind
 
 _SUMMARY_KINDS = frozenset({LineKind.SUMMARY, LineKind.CORRECTION, LineKind.WITHDRAWAL})
 _NOT_COMING_UP = frozenset({MeetingStatus.CANCELLED, MeetingStatus.POSTPONED, MeetingStatus.HELD})
@@ -39,18 +39,20 @@ class History:
     """All lines of one item within a range, as one item in its latest version.
 
     ``tellings`` are the ways to say it, best first; a reader gets the first whose wish they have.
-    Empty means it is said to nobody. ``ordinal`` is its place in the index's words. ``cache`` is for the
+    Empty means it is said to nobody. ``since`` is when its first line was published, None when that lies
+    within the range. ``ordinal`` is its place in the index's words. ``cache`` is for the
     selection, which knows what may be kept.
     """
 
     __slots__ = ("cache", "importance", "latest", "ordinal", "seqs", "since", "tellings", "wording")
 
     def __init__(
-        self, lines: Sequence[LogLine], *, is_first_inside: bool, ordinal: int, wording: Wording
+        self, lines: Sequence[LogLine], *, since: datetime | None, ordinal: int, wording: Wording
     ) -> None:
+        is_first_inside = since is None
         self.latest = lines[-1]
         self.seqs = tuple(line.seq for line in lines)
-        self.since = None if is_first_inside else self.latest.first_at
+        self.since = since
         self.ordinal = ordinal
         self.wording = wording
         self.importance: Importance = importance_of(self.latest.summaries)
@@ -119,9 +121,12 @@ class LineIndex:
         for line in sorted(lines, key=_seq):
             self._lines[line.council].append(line)
         self._seqs = {slug: [line.seq for line in found] for slug, found in self._lines.items()}
-        self._marks = {
-            slug: sorted({line.seq for line in found} | {line.first_seq for line in found})
+        self._marks = {slug: sorted(_marks(found)) for slug, found in self._lines.items()}
+        # Councils of which one line concerns other readers than another.
+        self._divided = {
+            slug
             for slug, found in self._lines.items()
+            if any(line.readers is not LineReaders.ALL or line.others_first for line in found)
         }
         self.words = WordIndex(
             {
@@ -129,22 +134,28 @@ class LineIndex:
                 for slug, found in self._lines.items()
             }
         )
-        self._histories: dict[tuple[str, int, int], tuple[History, ...]] = {}
+        self._histories: dict[tuple[str, int, int, bool], tuple[History, ...]] = {}
         self._upcoming = Upcoming(())
 
     def every(self) -> tuple[LogLine, ...]:
         """All lines in seq order."""
         return tuple(sorted((line for found in self._lines.values() for line in found), key=_seq))
 
-    def histories(self, council: str, *, from_seq: int, upto_seq: int) -> tuple[History, ...]:
-        """The council's items that have a line in the range, by their latest line."""
+    def histories(
+        self, council: str, *, from_seq: int, upto_seq: int, is_enabled: bool = False
+    ) -> tuple[History, ...]:
+        """The council's items that have a line in the range, by their latest line.
+
+        ``is_enabled``: as the log reads for who has the council enabled.
+        """
         low, high = self._span(council, from_seq, upto_seq)
         if high <= low:
             return ()
         # Two marks with no line of the council between them, first lines included, begin the same range.
-        key = (council, bisect_right(self._marks[council], from_seq), high)
+        is_enabled = is_enabled and council in self._divided
+        key = (council, bisect_right(self._marks[council], from_seq), high, is_enabled)
         if key not in self._histories:
-            self._histories[key] = self._grouped(council, low, high, from_seq=from_seq)
+            self._histories[key] = self._grouped(council, low, high, from_seq=from_seq, is_enabled=is_enabled)
         return self._histories[key]
 
     def upcoming(self, meetings: Sequence[Meeting]) -> Upcoming:
@@ -159,17 +170,20 @@ class LineIndex:
             return (0, 0)
         return bisect_right(seqs, from_seq), bisect_right(seqs, upto_seq)
 
-    def _grouped(self, council: str, low: int, high: int, *, from_seq: int) -> tuple[History, ...]:
+    def _grouped(
+        self, council: str, low: int, high: int, *, from_seq: int, is_enabled: bool
+    ) -> tuple[History, ...]:
         lines = self._lines[council][low:high]
         items: dict[str, list[LogLine]] = defaultdict(list)
         for line in lines:
-            items[line.item].append(line)
+            if line.concerns(is_enabled=is_enabled):
+                items[line.item].append(line)
         first = self.words.span(council)[0] + low
         ordinals = {line.seq: first + number for number, line in enumerate(lines)}
         histories = (
             History(
                 group,
-                is_first_inside=group[-1].first_seq > from_seq,
+                since=_since(group[-1], from_seq=from_seq, is_enabled=is_enabled),
                 ordinal=ordinals[group[-1].seq],
                 wording=self.words.wordings[ordinals[group[-1].seq]],
             )
@@ -180,6 +194,16 @@ class LineIndex:
 
 def _seq(line: LogLine) -> int:
     return line.seq
+
+
+def _since(line: LogLine, *, from_seq: int, is_enabled: bool) -> datetime | None:
+    seq, at = line.first_for(is_enabled=is_enabled)
+    return None if seq > from_seq else at
+
+
+def _marks(lines: Sequence[LogLine]) -> set[int]:
+    firsts = {line.first_for(is_enabled=told)[0] for line in lines for told in (True, False)}
+    return firsts | {line.seq for line in lines}
 
 
 def index_of(lines: LineIndex | Sequence[LogLine]) -> LineIndex:

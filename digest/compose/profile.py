@@ -54,11 +54,13 @@ def profile_of(
     format: Format | str = Format.HTML,
     tier: Tier | str = Tier.RESIDENT,
     quiet_note: bool = False,
+    enabled: Iterable[str] = (),
 ) -> Profile:
     """The canonical profile of these wishes; equal wishes give equal profiles.
 
     ``committees`` are ``slug/Name`` or ``-slug/Name`` (all but); ``keywords`` are words or phrases,
-    with or without quotes, and ``-word`` excludes; ``kinds`` None means all.
+    with or without quotes, and ``-word`` excludes; ``kinds`` None means all; of ``enabled`` only councils
+    that are followed stay.
 
     Raises: SubscriberError when a wish cannot be read or contradicts another.
     """
@@ -77,6 +79,7 @@ def profile_of(
         format=_word(format, Format, what="format"),
         tier=_word(tier, Tier, what="tier"),
         quiet_note=bool(quiet_note),
+        enabled=tuple(sorted(set(enabled) & set(slugs))),
     )
 
 
@@ -126,7 +129,14 @@ def without_council(profile: Profile, council: str) -> Profile | None:
     if not councils:
         return None
     committees = tuple(wish for wish in profile.committees if wish.council != council)
-    return replace(profile, councils=councils, committees=committees)
+    enabled = tuple(slug for slug in profile.enabled if slug != council)
+    return replace(profile, councils=councils, committees=committees, enabled=enabled)
+
+
+def with_enabled(profile: Profile, enabled: Iterable[str]) -> Profile:
+    """The same wishes with exactly those of these councils enabled that they follow."""
+    kept = tuple(sorted(set(enabled) & set(profile.councils)))
+    return profile if kept == profile.enabled else replace(profile, enabled=kept)
 
 
 def profile_to_json(profile: Profile) -> str:
@@ -147,6 +157,8 @@ def profile_to_json(profile: Profile) -> str:
         "tier": profile.tier.value,
         "quiet_note": profile.quiet_note,
     }
+    if profile.enabled:
+        wishes["enabled"] = profile.enabled
     return json.dumps(wishes, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 

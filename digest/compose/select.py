@@ -105,7 +105,8 @@ def select(
     for rules in rules_of(profile, councils):
         slug = rules.council.slug
         found = found_in(profile, index.words, slug)
-        for history in index.histories(slug, from_seq=from_seq, upto_seq=upto_seq):
+        is_enabled = slug in profile.enabled
+        for history in index.histories(slug, from_seq=from_seq, upto_seq=upto_seq, is_enabled=is_enabled):
             verdict = judge(profile, history, rules, found, from_seq=from_seq)
             if not isinstance(verdict, str):
                 chosen.append(verdict)
@@ -195,15 +196,21 @@ def _telling(profile: Profile, history: History, council: Council) -> Telling | 
         return WITHDRAWN_UNSAID
     for telling in history.tellings:
         if telling.wish in profile.kinds:
-            return _mailed(telling, history, council)
+            return _mailed(profile, telling, history, council)
     return f"kind {history.tellings[0].wish.value!r} is not wished"
 
 
-def _mailed(telling: Telling, history: History, council: Council) -> Telling | str:
+def _mailed(profile: Profile, telling: Telling, history: History, council: Council) -> Telling | str:
     # A withdrawal carries no account, and who was told something false is owed it whatever the support.
-    if council.support is Support.LIMITED and history.is_summary and telling.kind != LineKind.WITHDRAWAL:
+    is_owed = telling.kind is LineKind.WITHDRAWAL or not history.is_summary
+    if is_limited_for(profile, council) and not is_owed:
         return f"{council.slug} has limited support: its summaries are not mailed"
     return telling
+
+
+def is_limited_for(profile: Profile, council: Council) -> bool:
+    """Whether this reader gets no summaries of that council: support is limited and not enabled for them."""
+    return council.support is Support.LIMITED and council.slug not in profile.enabled
 
 
 def _refusal(ordinal: int, wording: Wording, rules: Rules, found: Found) -> str | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from digest.model.meetings import Meeting
 from digest.model.summaries import Condensed
 from digest.model.text import fingerprint_of
-from digest.model.words import Cadence, Detail, Format, LineKind, Tier, WishKind
+from digest.model.words import Cadence, Detail, Format, LineKind, LineReaders, Tier, WishKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class LogLine:
     ``item`` names what the line is about (``summary:<meeting id>``, ``meeting:<id>``,
     ``papers:<id>``); ``first_seq`` is the seq of that item's first line ever, ``first_at`` its time.
     ``meeting`` is the meeting as it was when the line was written; ``before`` the one it replaces.
+    ``readers`` is whom it concerns; with ``others_first`` (seq, time) the item's first line for those who do
+    not have its council enabled is a later one than ``first_seq``.
     """
 
     seq: int
@@ -32,6 +34,16 @@ class LogLine:
     before: Meeting | None = None
     summaries: tuple[Condensed, ...] = ()
     why: str | None = None
+    readers: LineReaders = LineReaders.ALL
+    others_first: tuple[int, datetime] | None = None
+
+    def first_for(self, *, is_enabled: bool) -> tuple[int, datetime]:
+        """Seq and time of the item's first line for readers with or without its council enabled."""
+        return (self.others_first if not is_enabled else None) or (self.first_seq, self.first_at)
+
+    def concerns(self, *, is_enabled: bool) -> bool:
+        """Whether it says anything to readers with or without its council enabled."""
+        return self.readers is not (LineReaders.OTHERS if is_enabled else LineReaders.ENABLED)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,6 +61,9 @@ class Profile:
 
     Make one with ``compose.profile.profile_of``, which brings every field to its canonical form:
     sorted, without duplicates, councils as slugs, the rest as name keys.
+
+    ``enabled`` is no wish but what an operator gave: councils with limited support whose summaries are mailed
+    to this professional all the same.
     """
 
     councils: tuple[str, ...]
@@ -63,11 +78,13 @@ class Profile:
     format: Format = Format.HTML
     tier: Tier = Tier.RESIDENT
     quiet_note: bool = False
+    # Outside repr: the fingerprint of who has nothing enabled is the one that is stored already.
+    enabled: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def fingerprint(self) -> str:
         """One canonical fingerprint (sha256, hex)."""
-        return fingerprint_of(repr(self))
+        return fingerprint_of(repr(self) + (f" {self.enabled!r}" if self.enabled else ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,14 @@ class LineKind(StrEnum):
     PAPERS = "papers"
 
 
+class LineReaders(StrEnum):
+    """Whom a line of the log concerns, of those who follow its council (ADR 0013)."""
+
+    ALL = "all"
+    ENABLED = "enabled"
+    OTHERS = "others"
+
+
 class WishKind(StrEnum):
     """Kinds of item a reader can switch on and off."""
 

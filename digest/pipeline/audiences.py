@@ -202,7 +202,9 @@ def plan_of(connection: Connection, notice: Notice, *, run_id: int, as_of: datet
         span = notices.span_of_run(connection, run_id)
         return Plan(notice.kind, stored.of_run(notice.kind), [span] if span else [], words)
     audience = audience_of(connection, notice)
-    return Plan(notice.kind, audience, _spans(connection), words)
+    reader = notice.facts.get("reader")
+    spans = _spans(connection) if reader is None else [Range(reader, reader)]
+    return Plan(notice.kind, audience, spans, words)
 
 
 def audience_of(connection: Connection, notice: Notice) -> Audience:
@@ -234,6 +236,8 @@ def wording_of(
     def words(profile: Profile, schedule: Schedule) -> NoticeFacts | None:
         if tier is not None and profile.tier is not Tier(tier):
             return None
+        if notice.kind is RunKind.SUPPORTED and _is_told(notice, profile):
+            return None
         own = replace(shared, language=profile.language, format=profile.format, timezone=schedule.timezone)
         if notice.kind in (RunKind.CONFIRM, RunKind.WELCOME):
             own = replace(own, councils=tuple(known[slug] for slug in profile.councils if slug in known))
@@ -242,6 +246,11 @@ def wording_of(
         return own
 
     return words
+
+
+def _is_told(notice: Notice, profile: Profile) -> bool:
+    """Who has the council enabled was told then, and has not waited for its full support."""
+    return "reader" not in notice.facts and set(notice.facts["councils"]) <= set(profile.enabled)
 
 
 def facts_for(connection: Connection, notice: Notice, *, language: str, as_of: datetime) -> NoticeFacts:

@@ -16,6 +16,7 @@ from digest.model import (
     Approval,
     Council,
     LineKind,
+    LineReaders,
     Meeting,
     MeetingStatus,
     Summary,
@@ -23,7 +24,7 @@ from digest.model import (
     Support,
     name_key,
 )
-from digest.store import audit, councils, editions, meetings, publications, runs, summaries
+from digest.store import audit, councils, editions, meetings, profiles, publications, runs, summaries
 from digest.store.database import LOCK_LOG, Database
 from digest.store.publications import NewLine
 from digest.summaries.condense import condense
@@ -111,7 +112,8 @@ def publish(
 ) -> TakenIn:
     """Make the newest version of a summary public; append its log line unless there is a reason not to.
 
-    No line: the council is not mailed (limited, paused), the meeting is older than ``archive_after`` (unless
+    With limited support only who has the council enabled is told. No line: nobody has, or the council is
+    paused, the meeting is older than ``archive_after`` (unless
     ``is_told`` to mail it all the same: a bulk import must never flood anyone), or only another language of
     something already said has come. The transaction must hold ``LOCK_LOG``.
     """
@@ -126,18 +128,36 @@ def publish(
     council = councils.council_by_slug(connection, stored.council)
     item = summaries.item_of(meeting.id)
     was_said = publications.has_line(connection, item)
-    is_archived = not was_said and not is_told and _day_of(meeting) < now - archive_after
+    is_old = not is_told and _day_of(meeting) < now - archive_after
+    is_archived = not was_said and is_old
     is_translation = was_said and not summaries.was_published(connection, id_)
-    if council.support is not Support.FULL or is_archived or is_translation:
-        seq = publications.last_seq(connection)
-        summaries.publish_version(connection, id_, effective_seq=seq)
-        return TakenIn(id_, is_new=False, is_archived=is_archived)
-    kind = LineKind.CORRECTION if was_said else LineKind.SUMMARY
-    line = NewLine(kind, item, stored.version, councils.council_ids(connection)[council.slug], meeting)
-    seq = publications.append_line(connection, line, now=now)
+    council_id = councils.council_ids(connection)[council.slug]
+    told = () if is_archived or is_translation else _told(connection, council, item, is_old=is_old)
+    lines = [NewLine(kind, item, stored.version, council_id, meeting, readers=who) for kind, who in told]
+    publications.append_lines(connection, lines, now=now)
+    seq = publications.last_seq(connection)
     summaries.publish_version(connection, id_, effective_seq=seq)
+    if not lines:
+        return TakenIn(id_, is_new=False, is_archived=is_archived)
     _recompose(connection, item, content_seq=seq)
-    return TakenIn(id_, is_new=False, line=kind)
+    return TakenIn(id_, is_new=False, line=lines[0].kind)
+
+
+def _told(
+    connection: Connection, council: Council, item: str, *, is_old: bool
+) -> tuple[tuple[LineKind, LineReaders], ...]:
+    """As what, and to whom, a new version is said."""
+    said = publications.said_to(connection, item)
+    was_said = said.enabled is not None or said.others is not None
+    kind = LineKind.CORRECTION if was_said else LineKind.SUMMARY
+    if council.support is Support.FULL:
+        if said.enabled is None or said.others is not None:
+            return ((kind, LineReaders.ALL),)
+        theirs = ((kind, LineReaders.ENABLED),)
+        return theirs if is_old else (*theirs, (LineKind.SUMMARY, LineReaders.OTHERS))
+    is_limited = council.support is Support.LIMITED
+    is_enabled = is_limited and profiles.with_enabled_council(connection, council.slug)
+    return ((kind, LineReaders.ENABLED),) if is_enabled else ()
 
 
 def approve(database: Database, id_: int, *, now: datetime, archive_after: timedelta) -> TakenIn:
@@ -163,7 +183,9 @@ def withdraw(database: Database, id_: int, *, why: str, now: datetime) -> bool:
             # With the text still there in another language it is that text that readers are told of.
             others = summaries.other_languages(connection, stored.meeting_id, stored.id)
             kind = LineKind.CORRECTION if others else LineKind.WITHDRAWAL
-            line = NewLine(kind, item, stored.version, council_id, meeting, why=why)
+            is_theirs = publications.said_to(connection, item).others is None
+            readers = LineReaders.ENABLED if is_theirs else LineReaders.ALL
+            line = NewLine(kind, item, stored.version, council_id, meeting, why=why, readers=readers)
             seq = publications.append_line(connection, line, now=now)
         summaries.withdraw_summary(connection, id_, withdrawn_seq=seq)
         _recompose(connection, item, content_seq=seq)

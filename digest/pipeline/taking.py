@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from digest.compose.profile import with_enabled
 from digest.model import Profile, Schedule, SubscriberState
 from digest.pipeline.plan import start_mark
 from digest.pipeline.roster_rows import Defaults, Refusal, Row
@@ -180,6 +181,7 @@ class Taking:
         # What a list cannot say stays: kinds and the quiet note; and a name or status it leaves empty.
         quiet = row.profile.quiet_note or old.quiet_note
         wished = replace(row.profile, kinds=old.kinds, quiet_note=quiet)
+        wished = with_enabled(wished, old.enabled)
         has_wishes = wished != old
         has_schedule = self._interned.schedule(self._connection, row.schedule) != known.schedule_id
         has_name = row.name not in ("", known.name)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from digest.compose.profile import without_council
+from digest.compose.profile import with_enabled, without_council
 from digest.model import Profile, Schedule, SubscriberState
 from digest.pipeline.taking import GONE
 from digest.store import subscribers, wishes
@@ -88,8 +88,9 @@ def change(database: Database, id_: int, wished: Change, *, source: str, now: da
         found, before = _found(connection, id_)
         if found is None or found.state not in HERE:
             return None
-        if wished.profile != found.profile:
-            subscribers.set_wishes(connection, id_, wished.profile, source=source, now=now)
+        profile = with_enabled(wished.profile, found.profile.enabled)
+        if profile != found.profile:
+            subscribers.set_wishes(connection, id_, profile, source=source, now=now)
         if wished.schedule != found.schedule:
             subscribers.set_schedule(connection, id_, wished.schedule, now=now)
         if before is not None and wished.at_once != before.at_once:

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from digest.model import Ended, RunKind, SubscriberState, SummaryState
+from digest.store import profiles
 from digest.store.runs import Run, run_by_id
 from digest.store.tables import AuditRow, ConsentRow, RunRow, SubscriberRow, SubscriptionRow, table_of
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, from_stored, to_stored
@@ -298,6 +299,24 @@ def readers_of_council(connection: Connection, slug: str) -> int:
         "WHERE c.slug = :slug AND f.ended_at IS NULL AND s.state = 'active'"
     )
     return int(connection.execute(query, {"slug": slug}).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class EnabledFor:
+    """A reader who has a council enabled."""
+
+    id: int
+    address: str
+
+
+def enabled_for(connection: Connection, slug: str) -> list[EnabledFor]:
+    """The professionals who get a council's summaries though its support is limited."""
+    having = profiles.with_enabled_council(connection, slug)
+    query = text(
+        "SELECT id, address FROM subscriber WHERE profile_id IN :ids AND state <> 'erased' ORDER BY id"
+    )
+    rows = connection.execute(query.bindparams(bindparam("ids", expanding=True)), {"ids": having})
+    return [EnabledFor(id_, address) for id_, address in rows]
 
 
 def told_of(connection: Connection, item: str) -> int:

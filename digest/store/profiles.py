@@ -38,6 +38,20 @@ def profile_id(connection: Connection, profile: Profile) -> int:
     return int(new)
 
 
+def with_enabled_council(connection: Connection, slug: str) -> list[int]:
+    """The profiles that have a council enabled though its support is limited, whoever has them."""
+    query = (
+        select(_P.c.id, _P.c.wishes)
+        .join(_PC, _PC.c.profile_id == _P.c.id)
+        .where(
+            _PC.c.council_id == council_ids(connection)[slug],
+            _P.c.wishes.contains('"enabled":', autoescape=True),
+        )
+    )
+    found = connection.execute(query).all()
+    return [id_ for id_, wishes in found if slug in profile_from_json(wishes).enabled]
+
+
 def profiles_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Profile]:
     """The wishes of those rows."""
     wanted = sorted(set(ids))

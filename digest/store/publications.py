@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from digest.model import LineKind, LogLine, Meeting
+from digest.model import LineKind, LineReaders, LogLine, Meeting
 from digest.store.councils import councils_by_id, councils_named
 from digest.store.summaries import languages_as_of
 from digest.store.tables import CouncilRow, MeetingRow, PublicationRow, table_of
@@ -33,6 +33,7 @@ class NewLine:
     meeting: Meeting
     before: Meeting | None = None
     why: str | None = None
+    readers: LineReaders = LineReaders.ALL
 
 
 def append_line(connection: Connection, line: NewLine, *, now: datetime) -> int:
@@ -49,19 +50,26 @@ def append_lines(connection: Connection, lines: Sequence[NewLine], *, now: datet
     if not lines:
         return
     before = last_seq(connection)
-    connection.execute(insert(_T), [_row(line, now) for line in lines])
+    connection.execute(insert(_T), [_row(connection, line, now) for line in lines])
     # The first line of an item points to itself, under the number that it has just been given.
     earlier = _T.alias()
     first = select(func.min(earlier.c.seq)).where(earlier.c.item == _T.c.item).scalar_subquery()
     connection.execute(_T.update().where(_T.c.seq > before).values(first_seq=first))
 
 
-def _row(line: NewLine, now: datetime) -> dict[str, Any]:
-    payload = {
+def _row(connection: Connection, line: NewLine, now: datetime) -> dict[str, Any]:
+    payload: dict[str, Any] = {
         "meeting": meeting_to_dict(line.meeting),
         "before": meeting_to_dict(line.before) if line.before else None,
         "why": line.why,
     }
+    if line.readers is not LineReaders.ALL:
+        payload["readers"] = line.readers.value
+    if line.readers is not LineReaders.ENABLED and line.item.startswith("summary:"):
+        said = said_to(connection, line.item)
+        if said.enabled:
+            # 0: this line itself, whose number is not drawn yet.
+            payload["others_first"] = said.others or 0
     return {
         "kind": line.kind.value,
         "item": line.item,
@@ -77,6 +85,30 @@ def _row(line: NewLine, now: datetime) -> dict[str, Any]:
 def has_line(connection: Connection, item: str) -> bool:
     """Whether anything was ever said of the item."""
     return connection.execute(select(_T.c.seq).where(_T.c.item == item).limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The first line of an item for each sort of reader: its seq, None when nothing was said to them.
+
+    ``enabled`` only where the first line of all was for those who have the council enabled.
+    """
+
+    enabled: int | None
+    others: int | None
+
+
+def said_to(connection: Connection, item: str) -> Said:
+    """What was ever said of an item, to whom."""
+    rows = connection.execute(select(_T.c.seq, _T.c.payload).where(_T.c.item == item).order_by(_T.c.seq))
+    found = [(seq, _readers(orjson.loads(payload))) for seq, payload in rows]
+    others = next((seq for seq, readers in found if readers is not LineReaders.ENABLED), None)
+    is_first_theirs = bool(found) and found[0][1] is LineReaders.ENABLED
+    return Said(found[0][0] if is_first_theirs else None, others)
+
+
+def _readers(payload: dict[str, Any]) -> LineReaders:
+    return LineReaders(payload.get("readers", LineReaders.ALL))
 
 
 def told_of(connection: Connection, kind: LineKind, items: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -148,16 +180,17 @@ def _ids(connection: Connection, slugs: Collection[str]) -> list[int]:
 
 def _lines(connection: Connection, rows: Sequence[Any], *, content_seq: int) -> tuple[LogLine, ...]:
     councils = councils_by_id(connection)
-    firsts = _published_at(connection, {row.first_seq for row in rows})
+    payloads = [orjson.loads(row.payload) for row in rows]
+    theirs = [_others_first(row.seq, payload) for row, payload in zip(rows, payloads, strict=True)]
+    firsts = _published_at(connection, {row.first_seq for row in rows} | {s for s in theirs if s is not None})
     about = {row.meeting_id for row in rows if row.item.startswith("summary:")}
     texts = languages_as_of(connection, about, content_seq=content_seq)
     lines = []
-    for row in rows:
+    for row, found, others in zip(rows, payloads, theirs, strict=True):
         is_summary = row.item.startswith("summary:")
         summaries = texts.get(row.meeting_id, ()) if is_summary else ()
         if is_summary and not summaries and row.kind != LineKind.WITHDRAWAL:
             continue
-        found = orjson.loads(row.payload)
         lines.append(
             LogLine(
                 seq=row.seq,
@@ -172,9 +205,16 @@ def _lines(connection: Connection, rows: Sequence[Any], *, content_seq: int) -> 
                 before=meeting_from_dict(found["before"]) if found["before"] else None,
                 summaries=summaries,
                 why=found["why"],
+                readers=_readers(found),
+                others_first=None if others is None else (others, firsts[others]),
             )
         )
     return tuple(lines)
+
+
+def _others_first(seq: int, payload: dict[str, Any]) -> int | None:
+    found: int | None = payload.get("others_first")
+    return seq if found == 0 else found
 
 
 def _published_at(connection: Connection, seqs: Iterable[int]) -> dict[int, datetime]:

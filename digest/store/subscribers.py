@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from digest.compose.profile import with_enabled
 from digest.errors import ConflictError, NotFoundError
 from digest.links import address_key
 from digest.model import Profile, Schedule, SubscriberState
@@ -125,9 +126,23 @@ def _follow(connection: Connection, id_: int, councils: Iterable[str], *, source
 
 
 def set_wishes(connection: Connection, id_: int, profile: Profile, *, source: str, now: datetime) -> None:
-    """Change the profile (and so the councils). Letters already planned are planned again at their claim."""
-    connection.execute(update(_T).where(_T.c.id == id_).values(profile_id=profile_id(connection, profile)))
+    """Change the profile (and so the councils). Letters already planned are planned again at their claim.
+
+    What an operator enabled for them stays while they follow the council, whatever else they wish.
+    """
+    found = connection.scalar(select(_T.c.profile_id).where(_T.c.id == id_))
+    had = () if found is None else profiles_by_id(connection, [found])[found].enabled
+    _set_profile(connection, id_, with_enabled(profile, {*had, *profile.enabled}))
     _follow(connection, id_, profile.councils, source=source, now=now)
+
+
+def set_enabled(connection: Connection, id_: int, profile: Profile, *, enabled: Iterable[str]) -> None:
+    """Give somebody with this profile exactly these councils as enabled, of those that they follow."""
+    _set_profile(connection, id_, with_enabled(profile, enabled))
+
+
+def _set_profile(connection: Connection, id_: int, profile: Profile) -> None:
+    connection.execute(update(_T).where(_T.c.id == id_).values(profile_id=profile_id(connection, profile)))
 
 
 def set_schedule(connection: Connection, id_: int, schedule: Schedule, *, now: datetime) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -178,7 +179,22 @@ class Year:
 
 def simulate(url: str, folder: Path, *, readers: int, days: int, seed: int) -> Told:
     """So many days; what came out against what the model says."""
+    with _silence():
+        return _simulate(url, folder, readers=readers, days=days, seed=seed)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """No log of the outages that are meant to be; whoever runs next in this process logs as before."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _simulate(url: str, folder: Path, *, readers: int, days: int, seed: int) -> Told:
     told = Told()
     year = Year(url, folder, seed=seed)
     people = year.join(readers)

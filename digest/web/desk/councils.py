@@ -9,6 +9,7 @@ from fastapi import Form
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.errors import ConflictError, NotFoundError, SubscriberError
 from digest.model import Approval, Support
 from digest.pipeline import enabling
 from digest.store import audit, councils, feeds
@@ -41,6 +42,7 @@ def add_routes(desk: Desk) -> None:
             counts = councils.council_counts(connection, slug)
             its_feeds = feeds.all_feeds(connection, council=slug)
             notes = queries.audit_lines(connection, subject=f"council:{slug}", most=20)
+            enabled_for = queries.enabled_for(connection, slug)
         plan = None
         if council.support is not Support.FULL:
             plan = enabling.rehearse(hall.works, slug, back=_back(back) or hall.settings.digest.enable_back)
@@ -51,6 +53,7 @@ def add_routes(desk: Desk) -> None:
             back_days=(_back(back) or hall.settings.digest.enable_back).days,
             council=council,
             counts=counts,
+            enabled_for=enabled_for,
             feeds=its_feeds,
             notes=notes,
             supports=list(Support),
@@ -66,6 +69,42 @@ def add_routes(desk: Desk) -> None:
             f"{done.readers} readers get {len(done.summaries)} summaries; {done.waiting} who waited are told."
         )
         return desk.back(f"/councils/{slug}", "It had full support already." if done.is_done else said)
+
+    @desk.post("/councils/{slug}/enable-one")
+    def enable_one(
+        request: Request,
+        slug: str,
+        address: Annotated[str, Form()],
+        back: Annotated[int, Form()] = 14,
+        is_sure: Annotated[bool, Form()] = False,
+    ) -> Response:
+        """A limited council's summaries for one professional: first what they would get, then it is done."""
+        span = _back(back) or hall.settings.digest.enable_back
+        try:
+            if is_sure:
+                done = enabling.enable_one(hall.works, slug, address, back=span, actor=who_of(request).name)
+            else:
+                done = enabling.rehearse_one(hall.works, slug, address, back=span)
+        except (NotFoundError, ConflictError, SubscriberError) as error:
+            return desk.back(f"/councils/{slug}", str(error))
+        if done.is_done:
+            return desk.back(f"/councils/{slug}", "It was enabled for them already.")
+        if not is_sure:
+            return desk.page(request, "enable_one.html", plan=done, address=address, back_days=span.days)
+        told = " and are told by a notice" if done.waiting else ""
+        return desk.back(f"/councils/{slug}", f"They get {len(done.summaries)} summaries{told}.")
+
+    @desk.post("/councils/{slug}/disable-one")
+    def disable_one(request: Request, slug: str, address: Annotated[str, Form()]) -> Response:
+        """Take that back."""
+        try:
+            is_done = enabling.disable_one(
+                hall.database, slug, address, actor=who_of(request).name, now=hall.clock()
+            )
+        except (NotFoundError, SubscriberError) as error:
+            return desk.back(f"/councils/{slug}", str(error))
+        said = "Its summaries are not mailed to them any more." if is_done else "It was not enabled for them."
+        return desk.back(f"/councils/{slug}", said)
 
     @desk.post("/councils/{slug}")
     def change(

@@ -102,6 +102,29 @@ def test_a_council_changes_with_before_and_after_in_the_log(ed: Operator) -> Non
     assert said(again) == "Nothing was changed."
 
 
+def test_a_limited_council_is_enabled_for_one_professional_and_taken_back(ed: Operator) -> None:
+    council, press = "/councils/llanfair-y-bryn", "policy@childrens-voice.example"
+    ed.post(council, on=council, support="limited", approval="auto")
+    first = ed.post(f"{council}/enable-one", on=council, address=press, back="60")
+    assert first.status_code == 200
+    assert press in first.text
+    assert press not in ed.get(council).text  # looking at it has changed nothing
+    done = ed.post(f"{council}/enable-one", on=council, address=press, back="60", is_sure="true")
+    assert said(done).startswith("They get ")
+    assert press in ed.get(council).text
+    again = ed.post(f"{council}/enable-one", on=council, address=press)
+    assert said(again) == "It was enabled for them already."
+    resident = ed.post(f"{council}/enable-one", on=council, address="nia.rhys@example.org")
+    assert "is no professional" in said(resident)
+    wrong = ed.post(f"{council}/enable-one", on=council, address="nobody")
+    assert "is no e-mail address" in said(wrong)
+    ed.post(f"{council}/disable-one", on=council, address=press)
+    page = ed.get(council).text
+    assert press not in page
+    assert "council enabled for one" in page
+    assert "council disabled for one" in page
+
+
 def test_somebody_is_paused_resumed_and_erased(signed_in: SignIn, hall: Hall) -> None:
     ada = signed_in("ada")
     ada.post("/subscribers/1/pause", on="/subscribers/1")
