@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, func, select, text
 
-from digest.model import Ended, RunKind, SubscriberState, SummaryState
-from digest.store import profiles
+from digest.model import Ended, RunKind, SubscriberState, SummaryState, Support
+from digest.store import councils, profiles
 from digest.store.runs import Run, run_by_id
 from digest.store.tables import AuditRow, ConsentRow, RunRow, SubscriberRow, SubscriptionRow, table_of
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, from_stored, to_stored
@@ -301,22 +301,33 @@ def readers_of_council(connection: Connection, slug: str) -> int:
     return int(connection.execute(query, {"slug": slug}).scalar_one())
 
 
+def readers_of_summaries(connection: Connection, slug: str) -> int:
+    """How many active subscribers would get a summary of that council as it is supported now, at most."""
+    support = councils.council_by_slug(connection, slug).support
+    if support is Support.FULL:
+        return readers_of_council(connection, slug)
+    if support is Support.PAUSED:
+        return 0
+    return sum(one.is_active for one in enabled_for(connection, slug))
+
+
 @dataclass(frozen=True, slots=True)
 class EnabledFor:
     """A reader who has a council enabled."""
 
     id: int
     address: str
+    is_active: bool
 
 
 def enabled_for(connection: Connection, slug: str) -> list[EnabledFor]:
     """The professionals who get a council's summaries though its support is limited."""
     having = profiles.with_enabled_council(connection, slug)
     query = text(
-        "SELECT id, address FROM subscriber WHERE profile_id IN :ids AND state <> 'erased' ORDER BY id"
+        "SELECT id, address, state FROM subscriber WHERE profile_id IN :ids AND state <> 'erased' ORDER BY id"
     )
     rows = connection.execute(query.bindparams(bindparam("ids", expanding=True)), {"ids": having})
-    return [EnabledFor(id_, address) for id_, address in rows]
+    return [EnabledFor(id_, address, state == SubscriberState.ACTIVE) for id_, address, state in rows]
 
 
 def told_of(connection: Connection, item: str) -> int:

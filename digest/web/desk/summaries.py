@@ -29,7 +29,8 @@ def add_routes(desk: Desk) -> None:
             state = state or ("draft" if counts[SummaryState.DRAFT.value] else "published")
             found = queries.summaries_page(connection, state=state, council=council, page=page)
             reach = {
-                slug: queries.readers_of_council(connection, slug) for slug in {one.council for one in found}
+                slug: queries.readers_of_summaries(connection, slug)
+                for slug in {one.council for one in found}
             }
         return desk.page(
             request,
@@ -49,7 +50,7 @@ def add_routes(desk: Desk) -> None:
         with hall.database.read() as connection:
             stored = summaries.stored_summaries(connection, id_=id_)[0]
             summary, condensed = summaries.newest_texts(connection, id_)
-            reach = queries.readers_of_council(connection, stored.council)
+            reach = queries.readers_of_summaries(connection, stored.council)
             told = queries.told_of(connection, summaries.item_of(stored.meeting_id))
             notes = queries.audit_lines(connection, subject=f"summary:{id_}", most=20)
         return desk.page(

@@ -103,8 +103,11 @@ def test_a_council_changes_with_before_and_after_in_the_log(ed: Operator) -> Non
 
 
 def test_a_limited_council_is_enabled_for_one_professional_and_taken_back(ed: Operator) -> None:
-    council, press = "/councils/llanfair-y-bryn", "policy@childrens-voice.example"
-    ed.post(council, on=council, support="limited", approval="auto")
+    council, press = "/councils/stockport", "policy@childrens-voice.example"
+    ed.post(council, on=council, support="limited", approval="approval")
+    summaries = ed.get("/summaries?state=published&council=stockport").text
+    summary = "/summaries/" + summaries.split("/operator/summaries/")[1].split('"')[0]
+    assert "At most 0 people" in ed.get(summary).text
     first = ed.post(f"{council}/enable-one", on=council, address=press, back="60")
     assert first.status_code == 200
     assert press in first.text
@@ -112,9 +115,10 @@ def test_a_limited_council_is_enabled_for_one_professional_and_taken_back(ed: Op
     done = ed.post(f"{council}/enable-one", on=council, address=press, back="60", is_sure="true")
     assert said(done).startswith("They get ")
     assert press in ed.get(council).text
+    assert "At most 1 people" in ed.get(summary).text
     again = ed.post(f"{council}/enable-one", on=council, address=press)
     assert said(again) == "It was enabled for them already."
-    resident = ed.post(f"{council}/enable-one", on=council, address="nia.rhys@example.org")
+    resident = ed.post(f"{council}/enable-one", on=council, address="ann.mellor@example.org")
     assert "is no professional" in said(resident)
     wrong = ed.post(f"{council}/enable-one", on=council, address="nobody")
     assert "is no e-mail address" in said(wrong)
