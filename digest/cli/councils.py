@@ -312,7 +312,7 @@ def _say_enabling(found: Any, *, done: bool) -> None:
     for one in found.summaries:
         say(f"  {one.starts_on}  {one.committee}: {one.headline}")
     if found.said:
-        say(f"{found.said} more were mailed before to others who have it enabled; they are on the web")
+        say(f"{found.said} of those days were mailed before and are not mailed again; they are on the web")
     if found.drafts:
         say(f"{found.drafts} more wait for approval")
     say(f"{found.waiting} who waited {are} told by a notice, with the next `digest run`")

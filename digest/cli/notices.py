@@ -180,7 +180,7 @@ def supported(
 
 
 @notice.command("approve")
-def approve(context: typer.Context, notice_id: NoticeId) -> None:
+def approve(context: typer.Context, notice_id: NoticeId, dry_run: DryRun = False) -> None:
     """Let a notice go with the next `digest run` or `digest notice send`.
 
     Example: digest notice approve 1
@@ -189,6 +189,10 @@ def approve(context: typer.Context, notice_id: NoticeId) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            readers = notices.audience_size(hall.works, notice_id)
+            say(f"{_readers(readers)} would get notice {notice_id}; nothing was changed")
+            return
         is_done = notices.approve(hall.database, notice_id, actor=ACTOR, now=hall.clock())
     say(f"notice {notice_id} may go" if is_done else f"notice {notice_id} was decided before")
 

@@ -377,17 +377,25 @@ def resume(context: typer.Context, run_id: RunId) -> None:
 
 @run.command("cancel")
 def cancel(
-    context: typer.Context, run_id: RunId, why: Annotated[str, typer.Option()] = "cancelled by an operator"
+    context: typer.Context,
+    run_id: RunId,
+    why: Annotated[str, typer.Option()] = "cancelled by an operator",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many letters, cancel none.")] = False,
 ) -> None:
     """Hand over no more of a run; what was not claimed is said in the next one.
 
     Example: digest run cancel 1
     """
     from digest.pipeline import dispatch, plan
+    from digest.pipeline.run import report
     from digest.store import runs
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            n = report(hall.database, run_id).counts["open"]
+            say(f"run {run_id}: at most {n} letters would be cancelled; nothing was changed")
+            return
         n = plan.cancel(hall.database, run_id, why=why, now=hall.clock())
         noted(hall, "run cancelled", subject=f"run:{run_id}", letters=n)
         with hall.database.read() as connection:

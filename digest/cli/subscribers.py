@@ -360,15 +360,25 @@ def leave(
 
 
 @subscriber.command("erase")
-def erase(context: typer.Context, address: Address) -> None:
+def erase(
+    context: typer.Context,
+    address: Address,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who it is, forget nothing.")] = False,
+) -> None:
     """Forget a reader's address and name; what was sent stays countable.
 
     Example: digest subscriber erase ada@example.org
     """
     from digest.pipeline import roster
+    from digest.store import subscribers
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            with hall.database.read() as connection:
+                found = subscribers.subscriber_by_address(connection, address)
+            say(f"{found.address} ({found.state}) would be forgotten; nothing was changed")
+            return
         subject = _subject(hall, address)  # asked before the address is forgotten
         is_done = roster.erase(roster_of(hall), address, now=hall.clock())
         if is_done and subject is not None:

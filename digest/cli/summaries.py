@@ -23,6 +23,7 @@ from digest.errors import UsageError
 
 summary = typer.Typer(help="Summaries: import, list, show, approve, withdraw.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say how many would be told, change nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -139,7 +140,9 @@ def show(
 
 
 @summary.command("approve")
-def approve(context: typer.Context, id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def approve(
+    context: typer.Context, id_: Annotated[int, typer.Argument(metavar="ID")], dry_run: DryRun = False
+) -> None:
     """Let a summary into letters.
 
     Example: digest summary approve 3
@@ -148,6 +151,9 @@ def approve(context: typer.Context, id_: Annotated[int, typer.Argument(metavar="
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            _say_reach(hall, id_, is_approval=True)
+            return
         done = publish.approve(
             hall.database, id_, now=hall.clock(), archive_after=hall.settings.digest.archive_after
         )
@@ -165,6 +171,7 @@ def withdraw(
     context: typer.Context,
     id_: Annotated[int, typer.Argument(metavar="ID")],
     why: Annotated[str, typer.Option(help="What readers are told.")] = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Take a summary back; whoever had it is told in the next letter.
 
@@ -174,7 +181,24 @@ def withdraw(
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            _say_reach(hall, id_, is_approval=False)
+            return
         done = publish.withdraw(hall.database, id_, why=why, now=hall.clock())
         if done:
             noted(hall, "summary withdrawn", subject=f"summary:{id_}", why=why, after="withdrawn")
     say(f"summary {id_} is withdrawn" if done else f"summary {id_} was withdrawn before")
+
+
+def _say_reach(hall: Any, id_: int, *, is_approval: bool) -> None:
+    """How many would be told, as the desk says it beside its buttons."""
+    from digest.store import desk, summaries
+
+    with hall.database.read() as connection:
+        found = summaries.stored_summaries(connection, id_=id_)[0]
+        reach = desk.readers_of_summaries(connection, found.council)
+        told = desk.told_of(connection, summaries.item_of(found.meeting_id))
+    if is_approval:
+        say(f"summary {id_} ({found.state}): at most {reach} readers would get it; nothing was changed")
+    else:
+        say(f"summary {id_} ({found.state}): {told} letters have said it; nothing was changed")

@@ -116,3 +116,21 @@ def test_what_came_too_late_is_not_noted_as_done(told: Operator) -> None:
     assert "over" in told.digest("run", "pause", str(run)).said
     told.digest("run", "settle", str(run), "--as", "sent")
     assert audit(told, "--subject", f"run:{run}") == []
+
+
+def test_what_would_be_told_or_forgotten_can_be_asked_before(told: Operator) -> None:
+    (run,) = [r["id"] for r in told.digest("run", "list", "--json").document["runs"] if r["kind"] == "digest"]
+    notice = told.write("words.md", "# Moved\n\nWe have a new address.\n")
+    assert told.digest("notice", "service", str(notice)).code == 0
+    for words, said in (
+        (("summary", "approve", "1"), "at most 1 readers would get it"),
+        (("summary", "withdraw", "1"), "1 letters have said it"),
+        (("subscriber", "erase", "ada@example.org"), "ada@example.org (active) would be forgotten"),
+        (("run", "cancel", str(run)), "at most 0 letters would be cancelled"),
+        (("notice", "approve", "1"), "1 reader would get notice 1"),
+    ):
+        done = told.digest(*words, "--dry-run")
+        assert (done.code, said in done.said, "nothing was changed" in done.said) == (0, True, True), done
+    assert told.digest("subscriber", "show", "ada@example.org", "--json").document["status"] == "active"
+    assert told.digest("summary", "list", "--json").document["summaries"][0]["state"] == "published"
+    assert told.digest("notice", "show", "1", "--json").document["state"] == "waiting"
