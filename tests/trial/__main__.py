@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.trial import image, machines, paths, year
+from tests.trial import image, machines, pages, paths, year
 from tests.trial.crash import LATER, SUNDAY, Killer, Town
 from tests.trial.sendgrid import FAULTS, MailingTown, provider
 
@@ -38,6 +38,7 @@ MOST_KILLING_MAILING_S = 450
 MACHINES_READERS, MACHINES_LEAST_S = 50_000, 120
 YEAR_READERS, YEAR_DAYS = 120, 366
 PATHS_READERS = 1_000_000
+DESK_READERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,16 @@ def large(size: Size, folder: Path, url: str, row: Row) -> None:
     row.faults += [] if len(found.statements) > 40 else [f"only {row.note} were seen"]
 
 
+def desk(size: Size, folder: Path, url: str, row: Row) -> None:
+    """No page of the operators' desk grows with the readers and letters behind it."""
+    row.size = DESK_READERS if size.readers == READERS else size.readers
+    few = pages.answers(pages.beside(url), folder / "few", pages.FEW)
+    many = pages.answers(url, folder / "many", row.size)
+    slowest = max(many, key=lambda page: many[page].seconds)
+    row.note = f"slowest /operator{slowest}, {many[slowest].seconds * 1000:.0f} ms"
+    row.faults += pages.faults(few, many)
+
+
 def container(size: Size, folder: Path, url: str, row: Row) -> None:
     """The container file's steps and the compose file's services, without an engine for them."""
     row.size = 0
@@ -189,6 +200,7 @@ TRIALS: dict[str, Trial] = {
     "machines": several_machines,
     "year": simulated_year,
     "large": large,
+    "desk": desk,
     "container": container,
 }
 

@@ -91,7 +91,7 @@ def town(url: str, readers: int) -> Database:
         connection.execute(text(_FOLLOWS))
         connection.execute(text(_EVENTS), {"at": int(run_rows.NOW.timestamp() * 1_000_000)})
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
     return database
 
 
@@ -102,7 +102,7 @@ def looked_at(url: str, folder: Path) -> Reader:
         (run_rows.NOW + timedelta(days=2), _QUIET),
         (run_rows.NOW + timedelta(days=7), _SUNDAY),
     ):
-        hall = _hall(url, folder, now)
+        hall = hall_of(url, folder, now)
         with reader.of(hall.database):
             bench = Bench(hall)
             for look in LOOKS.values():
@@ -117,7 +117,7 @@ _QUIET = tuple(Step(name) for name in ("events", "pauses", "unconfirmed", "reten
 _SUNDAY = (Step("plan", (2,)), Step("compose", (2, 0, 1)), Step("settle", (2,)))
 
 
-def _hall(url: str, folder: Path, now: datetime) -> Hall:
+def hall_of(url: str, folder: Path, now: datetime) -> Hall:
     key = "k" * 43
     words = (f'database_url = "{url}"', f'secret_key = "{key}"', f'suppression_key = "{key}"')
     toml = "\n".join([*words, "[outbox]", f'directory = "{folder / "outbox"}"'])
