@@ -250,7 +250,8 @@ def wording_of(
 
 def _is_told(notice: Notice, profile: Profile) -> bool:
     """Who has the council enabled was told then, and has not waited for its full support."""
-    return "reader" not in notice.facts and set(notice.facts["councils"]) <= set(profile.enabled)
+    named = set(notice.facts["councils"])
+    return "reader" not in notice.facts and bool(named) and named <= set(profile.enabled)
 
 
 def facts_for(connection: Connection, notice: Notice, *, language: str, as_of: datetime) -> NoticeFacts:
