@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import Entrance, print_json, print_table, say
+from digest.cli.entrance import FAILED, Entrance, noted, print_json, print_table, say
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
     from digest.pipeline.preview import Letter
+    from digest.pipeline.studio import TriedLetter
+    from digest.wiring import Hall
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 FORMATS = ("html", "text", "eml", "png")
@@ -42,6 +44,9 @@ def preview(
         list[Path] | None,
         typer.Option(help="Folder of summaries that the studio takes in again when they change."),
     ] = None,
+    send_to: Annotated[
+        str | None, typer.Option(help="Send it as a test to this address of safety.allow_list.")
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio at once.")] = True,
 ) -> None:
     """Look at any letter before it leaves: in the studio, or with an option as one file.
@@ -50,8 +55,9 @@ def preview(
 
     Example: digest preview
     Example: digest preview --subscriber ann@example.org --format html -o letter.html
+    Example: digest preview --subscriber ann@example.org --send-to me@example.org
     """
-    if subscriber is None and profile is None and output is None:
+    if subscriber is None and profile is None and output is None and send_to is None:
         from digest.cli.studio import open_studio
 
         open_studio(context.obj.at(at), port=port, watched=tuple(watch or ()), opens_browser=browser)
@@ -70,8 +76,14 @@ def preview(
         wishes = _wishes(profile) if profile is not None else None
         letter = letter_for(hall.works, address=subscriber, wishes=wishes)
         most = hall.max_bytes
+        tried = None if letter is None or send_to is None else _send_test(hall, letter, send_to)
     if letter is None:
         say("nothing to say: no letter would be sent (see `digest explain`)")
+        return
+    if tried is not None:
+        say(tried.said)
+        if not tried.is_sent:
+            raise SystemExit(FAILED)
         return
     data = _as_asked(letter, format_)
     for finding in lint(letter.page, max_bytes=most):
@@ -84,6 +96,14 @@ def preview(
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     say(f"{letter.subject} -> {output}")
+
+
+def _send_test(hall: Hall, letter: Letter, to: str) -> TriedLetter:
+    from digest.pipeline import studio
+
+    tried = studio.send_test(hall.works, letter.page, to=to, allow_list=hall.settings.safety.allow_list)
+    noted(hall, "test letter", subject="studio", said=tried.said.replace(to, "(an address)"))
+    return tried
 
 
 def _wishes(file: Path) -> str:

@@ -6,6 +6,7 @@ A past letter is the page that its run stored, if it stored one; else it is comp
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,12 +16,12 @@ from digest import slots
 from digest.compose.explain import Verdict, explain
 from digest.compose.profile import profile_from_json
 from digest.errors import NotFoundError
-from digest.model import Ended, Outcome, Outgoing, Page, Profile, RunKind, Schedule
+from digest.model import Ended, HandedOver, Outcome, Outgoing, Page, Profile, RunKind, Schedule
 from digest.pipeline import compose, plan, preview
 from digest.pipeline.actions import recipients_of
-from digest.pipeline.dispatch import Sender
 from digest.pipeline.preview import Letter
 from digest.pipeline.run import Works
+from digest.pipeline.safety import AllowList
 from digest.render.lint import Finding, lint
 from digest.store import councils, deliveries, editions, profiles, publications, runs, subscribers
 from digest.store.batches import ClaimedBatch
@@ -139,17 +140,43 @@ def letter_of_edition(
         return _shown(connection, works, profile, span, None, max_bytes=max_bytes, schedule=schedule)
 
 
-def send_test(works: Works, page: Page, *, to: str, through: Sender) -> Outcome:
-    """Hand one letter to one address, marked as a test; it moves no mark and is in no run.
+@dataclass(frozen=True, slots=True)
+class TriedLetter:
+    """What became of a test letter, and the same as a sentence."""
 
-    The caller has checked the address against the allow-list. Its links are of nobody (subscriber 0).
+    is_sent: bool
+    said: str
+
+
+def may_be_tried(to: str, allow_list: Iterable[str]) -> str:
+    """Why no test letter may go to that address; "" where it may."""
+    if to and to in AllowList(allow_list):
+        return ""
+    return f"Not sent: {to or 'the address'} is not on safety.allow_list in digest.toml."
+
+
+def send_test(works: Works, page: Page, *, to: str, allow_list: Iterable[str]) -> TriedLetter:
+    """Hand one letter to one address of the allow-list, marked as a test; it moves no mark and is in no run.
+
+    Its links are of nobody (subscriber 0).
     """
+    if why := may_be_tried(to, allow_list):
+        return TriedLetter(False, why)
+    outcome = _sent(works, page, to)
+    if isinstance(outcome, HandedOver) and not outcome.bad:
+        where = "written to the outbox" if works.desk.sender.name == "outbox" else "handed over"
+        return TriedLetter(True, f"A test letter to {to} was {where}.")
+    why = getattr(outcome, "why", "") or ", ".join(getattr(outcome, "bad", {}).values())
+    return TriedLetter(False, f"Not sent: {why}.")
+
+
+def _sent(works: Works, page: Page, to: str) -> Outcome:
     now = works.desk.clock()
     batch = ClaimedBatch(0, 0, 0, 1, [(0, to, "")])
     recipient = recipients_of(
         0, batch, signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
     )[0]
-    return through.send(
+    return works.desk.sender.send(
         Outgoing(
             run_id=0,
             batch_id=0,

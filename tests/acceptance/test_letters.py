@@ -60,6 +60,25 @@ def preview(operator: Operator, address: str = "ann@example.org", *, form: str =
     return path.read_text(encoding="utf-8")
 
 
+def test_a_letter_is_tried_on_an_address_of_the_allow_list_and_moves_nothing(with_readers: Operator) -> None:
+    asked = ("preview", "--subscriber", "ann@example.org", "--send-to", "me@example.org")
+    refused = with_readers.digest(*asked, now=SUNDAY)
+    assert (refused.code, "safety.allow_list" in refused.said) == (1, True)
+    settings = with_readers.folder / "digest.toml"
+    text = settings.read_text(encoding="utf-8")
+    changed = text.replace("# allow_list = []", 'allow_list = ["me@example.org"]')
+    assert changed != text, text
+    settings.write_text(changed, encoding="utf-8")
+    tried = with_readers.digest(*asked, now=SUNDAY)
+    assert (tried.code, "A test letter to me@example.org" in tried.said) == (0, True)
+    (letter,) = (with_readers.folder / "outbox").rglob("*.eml")
+    assert "Subject: [test]" in letter.read_text(encoding="utf-8")
+    assert with_readers.digest("run", "list", "--json", now=SUNDAY).document["runs"] == []
+    audit = with_readers.digest("audit", "--json", now=SUNDAY)
+    assert "me@example.org" not in audit.out
+    assert [one["action"] for one in audit.document["audit"]].count("test letter") == 2
+
+
 # --- templates of their own --------------------------------------------------------------------------------
 
 

@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digest.errors import DigestError, UsageError
-from digest.model import Detail, Format, HandedOver, Profile, Role
+from digest.model import Detail, Format, Profile, Role
 from digest.pipeline import studio
 from digest.pipeline.run import Works
-from digest.pipeline.safety import AllowList
 from digest.pipeline.studio import Shown
 from digest.store import councils
 from digest.web.desk.live import LiveTemplates
@@ -272,15 +271,10 @@ def _instant(text: str) -> datetime | None:
 
 def _send(desk: Desk, live: LiveTemplates, asked: Asked, to: str) -> str:
     """What became of a test letter, as a sentence."""
-    settings = desk.site.hall.settings
-    if not to or to not in AllowList(settings.safety.allow_list):
-        return f"Not sent: {to or 'the address'} is not on safety.allow_list in digest.toml."
+    allow_list = desk.site.hall.settings.safety.allow_list
+    if why := studio.may_be_tried(to, allow_list):
+        return why
     look = _look(desk, live, asked)
     if look.shown is None or look.shown.letter is None:
         return f"Not sent: {look.why or 'there is nothing to say'}."
-    works = desk.site.hall.works
-    outcome = studio.send_test(works, look.shown.letter.page, to=to, through=works.desk.sender)
-    if isinstance(outcome, HandedOver) and not outcome.bad:
-        where = "written to the outbox" if works.desk.sender.name == "outbox" else "handed over"
-        return f"A test letter to {to} was {where}."
-    return f"Not sent: {getattr(outcome, 'why', '') or ', '.join(getattr(outcome, 'bad', {}).values())}."
+    return studio.send_test(desk.site.hall.works, look.shown.letter.page, to=to, allow_list=allow_list).said
