@@ -76,9 +76,8 @@ def enable(works: Works, slug: str, *, back: timedelta, actor: str) -> Enabling:
                 "summaries": len(found.summaries),
             },
         )
-    found = _with_waiting(works, found)
-    notices.supported(works, slug)
-    return found
+        notices.add_supported(connection, slug, now=now)
+    return _with_waiting(works, found)
 
 
 def rehearse_one(works: Works, slug: str, address: str, *, back: timedelta) -> Enabling:
@@ -104,7 +103,7 @@ def enable_one(works: Works, slug: str, address: str, *, back: timedelta, actor:
         _append(connection, found, now=now, readers=LineReaders.ENABLED)
         facts = {"subscriber": reader.id, "back_days": back.days, "summaries": len(found.summaries)}
         audit.note(connection, ENABLED_FOR_ONE, subject=f"council:{slug}", actor=actor, now=now, facts=facts)
-    notices.supported(works, slug, reader=reader.id)
+        notices.add_supported(connection, slug, reader=reader.id, now=now)
     return found
 
 

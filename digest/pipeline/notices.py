@@ -205,20 +205,25 @@ def _page_of_words(works: Works, words: ToMany) -> Page:
     return _notices(works).printer(RunKind.SERVICE, facts)
 
 
-def supported(works: Works, council: str, *, key: str = "", reader: int | None = None) -> int | None:
+def supported(works: Works, council: str, *, key: str = "") -> int | None:
     """Tell everybody who waited that the council is supported now; the notice's id, None the second time.
 
-    ``key`` tells one enabling from another; without it, one a day. ``reader``: only that subscriber, for whom
-    it was enabled. Raises: NotFoundError.
+    ``key`` tells one enabling from another; without it, one a day. Raises: NotFoundError.
     """
-    now = works.desk.clock()
     with works.database.write() as connection:
         councils.council_by_slug(connection, council)
-        key = f"{council}@{key or now.date().isoformat()}"
-        facts: dict[str, Any] = {"councils": [council]}
-        if reader is not None:
-            key, facts["reader"] = f"{key} for {reader}", reader
-        return notices.add(connection, RunKind.SUPPORTED, key=key, facts=facts, now=now)
+        return add_supported(connection, council, key=key, now=works.desk.clock())
+
+
+def add_supported(
+    connection: Connection, council: str, *, key: str = "", reader: int | None = None, now: datetime
+) -> int | None:
+    """The same within the transaction that enables it. ``reader``: only that subscriber has it enabled."""
+    key = f"{council}@{key or now.date().isoformat()}"
+    facts: dict[str, Any] = {"councils": [council]}
+    if reader is not None:
+        key, facts["reader"] = f"{key} for {reader}", reader
+    return notices.add(connection, RunKind.SUPPORTED, key=key, facts=facts, now=now)
 
 
 def approve(database: Database, notice_id: int, *, actor: str = "operator", now: datetime) -> bool:
