@@ -39,7 +39,7 @@ def test_killed_against_a_failing_provider_each_reader_gets_one_letter(
     town = MailingTown(tmp_path, database_url, SIZE, batch_size=20, claim_size=40, to=fake, seed=seed)
     town.build()
     fake.clock("2025-09-07T18:00:00+01:00")
-    town.kill_at_random(5, most_s=30)
+    town.kill_at_random(5, most_s=60)
     assert town.kills, "nobody was killed: nothing was tried"
     town.leave(3)
     town.finish()

@@ -117,7 +117,9 @@ class MailingTown(Town):
             pair = [self.start(now.isoformat()), self.start(now.isoformat())]
             accepted = self._accepted()
             # So many letters that about as many pairs are killed as there are to be.
-            share = 2 * max(len(self.heard) - accepted, 1) // max((times - self.kills) // 2, 1)
+            left = max(len(self.heard) - accepted, 1)
+            # Never more than half of what is left: the rest would be done before anybody was killed.
+            share = min(2 * left // max((times - self.kills) // 2, 1), left // 2)
             until = accepted + dice.randint(1, max(2, share))
             while not all(p.is_over() for p in pair) and self._accepted() < until:
                 time.sleep(0.005)
