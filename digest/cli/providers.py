@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from typing import Annotated
 
@@ -67,9 +66,10 @@ def serve(
     import uvicorn
 
     from digest.web.app import create_app
+    from digest.web.listening import listening
 
     entrance: Entrance = context.obj
-    with entrance.hall(runs_on=True) as hall, _listening(host, port) as listener:
+    with entrance.hall(runs_on=True) as hall, listening(host, port) as listener:
         hall.database.require_current()
         # A studio that is open listens for changes and would never let go by itself.
         config = uvicorn.Config(create_app(hall), log_level="warning", timeout_graceful_shutdown=5)
@@ -80,13 +80,3 @@ def serve(
             server.run(sockets=[listener])
         if not server.started:
             raise SystemExit(FAILED)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise UsageError(
-            f"{host} port {port} cannot be used ({error.strerror}): give another --port"
-        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import webbrowser
 from pathlib import Path
 
@@ -15,15 +14,12 @@ def open_studio(entrance: Entrance, *, port: int, watched: tuple[Path, ...], ope
     import uvicorn
 
     from digest.web.app import create_preview_app
+    from digest.web.listening import listening
 
     for folder in watched:
         if not folder.is_dir():
             raise UsageError(f"--watch {folder}: there is no such folder")
-    try:
-        listener = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        raise UsageError(f"port {port} cannot be used ({error.strerror}): give another --port") from error
-    with listener, entrance.hall(runs_on=True) as hall:
+    with listening("127.0.0.1", port) as listener, entrance.hall(runs_on=True) as hall:
         hall.database.require_current()
         app = create_preview_app(hall, watched=watched)
         address = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from fastapi import FastAPI
 
 from digest.settings import load_settings
 from digest.web.app import create_app
+from digest.web.listening import listening
 from digest.wiring import Hall
 
 NOW = datetime(2025, 9, 7, 17, 0, tzinfo=UTC)
@@ -65,7 +65,7 @@ def hall(tmp_path: Path, clock: Clock) -> Iterator[Hall]:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """A real server of that application, on a free port of this machine: its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
