@@ -24,7 +24,7 @@ def status_of(works: Works) -> dict[str, Any]:
         unfinished = runs.unfinished_runs(connection)
         newest = runs.all_runs(connection, limit=1)
         schedules = profiles.schedules_by_id(connection)
-        active = subscribers.active_schedules(connection)
+        in_use = subscribers.schedules_in_use(connection)
         states = subscribers.state_counts(connection)
         log_lines = publications.last_seq(connection)
         closed = events.account_closed(connection)
@@ -50,7 +50,7 @@ def status_of(works: Works) -> dict[str, Any]:
         "scheduler_seen_at": seen.get("scheduler"),
         "failing_tasks": [f"{t.name}: {t.why}" for t in known.values() if 0 < t.failures < PARKED_FROM],
         "parked_tasks": [f"{t.name}: {t.why}" for t in known.values() if t.failures >= PARKED_FROM],
-        "next_slot": _next_slot((schedules[id_] for id_ in active), now),
+        "next_slot": _next_slot((schedules[id_] for id_ in in_use), now),
     }
 
 

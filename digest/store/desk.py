@@ -229,12 +229,14 @@ def weekly_outcomes(connection: Connection, *, since: datetime) -> dict[str, dic
 def demand(connection: Connection, *, since: datetime) -> list[Demand]:
     """Councils by how many follow them, most wanted first."""
     query = text(
-        "SELECT c.slug, count(s.id), sum(CASE WHEN s.started_at >= :since THEN 1 ELSE 0 END) "
-        "FROM council c LEFT JOIN subscription s ON s.council_id = c.id AND s.ended_at IS NULL "
-        "GROUP BY c.slug ORDER BY 2 DESC, 1"
+        "SELECT c.slug, coalesce(s.total, 0), coalesce(s.recent, 0) FROM council c LEFT JOIN ("
+        "SELECT council_id, count(*) AS total, "
+        "sum(CASE WHEN started_at >= :since THEN 1 ELSE 0 END) AS recent "
+        "FROM subscription WHERE ended_at IS NULL GROUP BY council_id"
+        ") s ON s.council_id = c.id ORDER BY 2 DESC, 1"
     )
     rows = connection.execute(query, {"since": to_stored(since)})
-    return [Demand(slug, total, recent or 0) for slug, total, recent in rows]
+    return [Demand(slug, total, recent) for slug, total, recent in rows]
 
 
 def people(
@@ -323,8 +325,12 @@ class EnabledFor:
 def enabled_for(connection: Connection, slug: str) -> list[EnabledFor]:
     """The professionals who get a council's summaries though its support is limited."""
     having = profiles.with_enabled_council(connection, slug)
+    if not having:
+        return []
+    # Profiles are indexed within schedules, which are few.
     query = text(
-        "SELECT id, address, state FROM subscriber WHERE profile_id IN :ids AND state <> 'erased' ORDER BY id"
+        "SELECT id, address, state FROM subscriber WHERE schedule_id IN (SELECT id FROM schedule) "
+        "AND profile_id IN :ids AND state <> 'erased' ORDER BY id"
     )
     rows = connection.execute(query.bindparams(bindparam("ids", expanding=True)), {"ids": having})
     return [EnabledFor(id_, address, state == SubscriberState.ACTIVE) for id_, address, state in rows]

@@ -16,11 +16,12 @@ from digest.model import Profile, Schedule, SubscriberState
 from digest.store.address_changes import close_changes
 from digest.store.councils import council_ids
 from digest.store.profiles import profile_id, profiles_by_id, schedule_id, schedules_by_id
-from digest.store.tables import ConsentRow, SubscriberRow, SubscriptionRow, table_of
+from digest.store.tables import ConsentRow, ScheduleRow, SubscriberRow, SubscriptionRow, table_of
 
 _T = table_of(SubscriberRow)
 _S = table_of(SubscriptionRow)
 _C = table_of(ConsentRow)
+_SCHEDULE = table_of(ScheduleRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +320,20 @@ def state_counts(connection: Connection) -> dict[str, int]:
     """How many subscribers are in each state."""
     query = select(_T.c.state, func.count()).group_by(_T.c.state)
     return {state: n for state, n in connection.execute(query)}
+
+
+def schedules_in_use(connection: Connection) -> list[int]:
+    """Ids of the schedules that an active subscriber has; one reader of each is enough to know."""
+    has_reader = (
+        select(_T.c.id)
+        .where(
+            _T.c.schedule_id == _SCHEDULE.c.id,
+            _T.c.state == SubscriberState.ACTIVE.value,
+            _T.c.due_from_at.is_not(None),
+        )
+        .exists()
+    )
+    return list(connection.scalars(select(_SCHEDULE.c.id).where(has_reader)))
 
 
 def active_schedules(connection: Connection, *, among: Iterable[int] | None = None) -> dict[int, datetime]:

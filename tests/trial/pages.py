@@ -64,16 +64,24 @@ def answers(url: str, folder: Path, readers: int) -> dict[str, Answer]:
 
 
 def faults(few: dict[str, Answer], many: dict[str, Answer]) -> list[str]:
-    """Pages that grow with the readers."""
-    found = []
-    for page in PAGES:
-        slower = many[page].seconds / few[page].seconds
-        if slower > MOST_SLOWER:
-            found.append(f"/operator{page} takes {slower:.0f} times as long: {many[page].seconds:.2f} s")
-        # A page that has less than a page of rows with a few readers is full with many.
-        if many[page].size > MOST_LARGER * max(few[page].size, few["/subscribers"].size):
-            found.append(f"/operator{page} is {many[page].size} bytes")
-    return found
+    """Pages that take longer, or are larger, with many readers than they may."""
+    slower = {page: many[page].seconds / few[page].seconds for page in PAGES}
+    return grown(few, many) + [
+        f"/operator{page} takes {times:.0f} times as long: {many[page].seconds:.2f} s"
+        for page, times in slower.items()
+        if times > MOST_SLOWER
+    ]
+
+
+def grown(few: dict[str, Answer], many: dict[str, Answer]) -> list[str]:
+    """Pages that are larger with many readers than they may be."""
+    # A page that has less than a page of rows with a few readers is full with many.
+    full = few["/subscribers"].size
+    return [
+        f"/operator{page} is {many[page].size} bytes"
+        for page in PAGES
+        if many[page].size > MOST_LARGER * max(few[page].size, full)
+    ]
 
 
 def _asked(http: httpx.Client, path: str) -> Answer:

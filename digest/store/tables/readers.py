@@ -105,6 +105,15 @@ class SubscriptionRow(SQLModel, table=True):
             sqlite_where=text("ended_at IS NULL"),
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index(
+            # Without ended_at SQLite would look each one up in the table, to see that it is NULL.
+            "subscription_followers",
+            "council_id",
+            "ended_at",
+            "started_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
 

@@ -42,7 +42,8 @@ def add_routes(desk: Desk) -> None:
             counts = councils.council_counts(connection, slug)
             its_feeds = feeds.all_feeds(connection, council=slug)
             notes = queries.audit_lines(connection, subject=f"council:{slug}", most=20)
-            enabled_for = queries.enabled_for(connection, slug)
+            is_limited = council.support is Support.LIMITED
+            enabled_for = queries.enabled_for(connection, slug) if is_limited else []
         plan = None
         if council.support is not Support.FULL:
             plan = enabling.rehearse(hall.works, slug, back=_back(back) or hall.settings.digest.enable_back)

@@ -28,10 +28,9 @@ def add_routes(desk: Desk) -> None:
             folder = hall.settings.summaries.inbox
             state = state or ("draft" if counts[SummaryState.DRAFT.value] else "published")
             found = queries.summaries_page(connection, state=state, council=council, page=page)
-            reach = {
-                slug: queries.readers_of_summaries(connection, slug)
-                for slug in {one.council for one in found}
-            }
+            # Only who lets one into letters needs to know.
+            waiting = {one.council for one in found if one.state == SummaryState.DRAFT}
+            reach = {slug: queries.readers_of_summaries(connection, slug) for slug in waiting}
         return desk.page(
             request,
             "summaries.html",
