@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import ACTOR, Entrance, print_facts, print_json, print_table, say
+from digest.cli.entrance import ACTOR, Entrance, counted, print_facts, print_json, print_table, say
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -252,6 +252,7 @@ def enable(
     Example: digest council enable marlow-vale --for press@example.org
     """
     from datetime import timedelta
+    from functools import partial
 
     from digest.pipeline import enabling
 
@@ -262,18 +263,19 @@ def enable(
     with entrance.hall() as hall:
         span = hall.settings.digest.enable_back if back is None else timedelta(days=back)
         if for_ is None:
-            found = enabling.rehearse(hall.works, slug, back=span)
+            rehearse = partial(enabling.rehearse, hall.works, slug, back=span)
+            act = partial(enabling.enable, hall.works, slug, back=span, actor=ACTOR)
         else:
-            found = enabling.rehearse_one(hall.works, slug, for_, back=span)
+            rehearse = partial(enabling.rehearse_one, hall.works, slug, for_, back=span)
+            act = partial(enabling.enable_one, hall.works, slug, for_, back=span, actor=ACTOR)
+        found = rehearse()
         is_wanted = not dry_run and not found.is_done
         if is_wanted and not as_json:
-            _say_enabling(found, done=False)
+            _say_enabling(found, who=for_, done=False)
         if is_wanted and not yes and not typer.confirm("Enable it?", err=True):
             raise UsageError(f"{slug} is as it was")
-        if is_wanted and for_ is None:
-            found = enabling.enable(hall.works, slug, back=span, actor=ACTOR)
-        elif is_wanted and for_ is not None:
-            found = enabling.enable_one(hall.works, slug, for_, back=span, actor=ACTOR)
+        if is_wanted:
+            found = act()
     if as_json:
         document = {"council": slug, "enabled": is_wanted, "readers": found.readers, "waiting": found.waiting}
         document |= {"drafts": found.drafts, "summaries": [one.headline for one in found.summaries]}
@@ -281,7 +283,7 @@ def enable(
     elif found.is_done:
         say(f"{slug} has full support already" if for_ is None else f"{slug} is enabled for {for_} already")
     else:
-        _say_enabling(found, done=is_wanted)
+        _say_enabling(found, who=for_, done=is_wanted)
 
 
 def _disable(entrance: Entrance, slug: str, address: str | None, *, dry_run: bool, as_json: bool) -> None:
@@ -305,17 +307,24 @@ def _disable(entrance: Entrance, slug: str, address: str | None, *, dry_run: boo
         )
 
 
-def _say_enabling(found: Any, *, done: bool) -> None:
+def _say_enabling(found: Any, *, who: str | None, done: bool) -> None:
     would, are = ("get", "are") if done else ("would get", "would be")
-    n, since = len(found.summaries), found.since.date()
-    say(f"{found.readers} active readers {would} {n} summaries since {since}, in their next letter")
+    since = found.since.date()
+    readers = f"{who} alone" if who is not None else counted(found.readers, "active reader")
+    if who is not None and done:
+        would, are = "gets", "is"
+    n = counted(len(found.summaries), "summary", "summaries")
+    say(f"{readers} {would} {n} of meetings since {since} in the next letter")
     for one in found.summaries:
         say(f"  {one.starts_on}  {one.committee}: {one.headline}")
     if found.said:
         say(f"{found.said} of those days were mailed before and are not mailed again; they are on the web")
     if found.drafts:
         say(f"{found.drafts} more wait for approval")
-    say(f"{found.waiting} who waited {are} told by a notice, with the next `digest run`")
+    if who is None:
+        say(f"{found.waiting} who waited {are} told by a notice, with the next `digest run`")
+    elif found.waiting:
+        say(f"{who} {are} told by a notice, with the next `digest run`")
 
 
 def _document(council: Any, counts: dict[str, int] | None = None) -> dict[str, Any]:

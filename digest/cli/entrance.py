@@ -113,6 +113,11 @@ def say(message: str) -> None:
     typer.echo(one_line(message), err=True)
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """So many of something: "1 letter", "2 letters"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def one_line(text: str) -> str:
     """Text from elsewhere as one printable line: no control characters reach the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)

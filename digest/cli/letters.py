@@ -65,6 +65,8 @@ def preview(
     from digest.pipeline.preview import letter_for
     from digest.render.lint import lint
 
+    if send_to is not None and output is not None:
+        raise UsageError("--send-to sends the letter and -o writes it to a file: name one of them")
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_!r} is unknown: use one of {', '.join(FORMATS)}")
     if (subscriber is None) == (profile is None):

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest.cli.entrance import ACTOR, FAILED, Entrance, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import (
+    ACTOR,
+    FAILED,
+    Entrance,
+    counted,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    zulu,
+)
 from digest.cli.runs import confirm_first_live_run, document
 from digest.cli.subscribers import subscriber
 from digest.errors import UsageError
@@ -126,14 +136,10 @@ def service(
     if as_json:
         print_json({"readers": readers} | ({"notice": _document(found)} if found else {}))
     elif found is None:
-        say(f"{_readers(readers)} would get “{words.title}”; nothing was stored")
+        say(f"{counted(readers, 'reader')} would get “{words.title}”; nothing was stored")
     else:
-        say(f"notice {found.id}, “{words.title}”, to {_readers(readers)}, is {found.state}")
+        say(f"notice {found.id}, “{words.title}”, to {counted(readers, 'reader')}, is {found.state}")
         say(f"`digest notice show {found.id}` shows it, `digest notice approve {found.id}` lets it go")
-
-
-def _readers(n: int) -> str:
-    return "1 reader" if n == 1 else f"{n} readers"
 
 
 def _words(file: Path, councils: tuple[str, ...], tier: str) -> ToMany:
@@ -172,11 +178,12 @@ def supported(
         waiting = notices.waiting_for(hall.works, council)
         id_ = None if dry_run else notices.supported(hall.works, council)
     if dry_run:
-        say(f"{_readers(waiting)} would be told of {council}; nothing was stored")
+        say(f"{counted(waiting, 'reader')} would be told of {council}; nothing was stored")
     elif id_ is None:
         say(f"{council}: who waits is told already, today")
     else:
-        say(f"notice {id_}: {_readers(waiting)} will be told of {council} with the next `digest run`")
+        readers = counted(waiting, "reader")
+        say(f"notice {id_}: {readers} will be told of {council} with the next `digest run`")
 
 
 @notice.command("approve")
@@ -191,7 +198,7 @@ def approve(context: typer.Context, notice_id: NoticeId, dry_run: DryRun = False
     with entrance.hall() as hall:
         if dry_run:
             readers = notices.audience_size(hall.works, notice_id)
-            say(f"{_readers(readers)} would get notice {notice_id}; nothing was changed")
+            say(f"{counted(readers, 'reader')} would get notice {notice_id}; nothing was changed")
             return
         is_done = notices.approve(hall.database, notice_id, actor=ACTOR, now=hall.clock())
     say(f"notice {notice_id} may go" if is_done else f"notice {notice_id} was decided before")

@@ -16,6 +16,7 @@ from digest.cli.entrance import (
     ACTOR,
     FAILED,
     Entrance,
+    counted,
     noted,
     print_facts,
     print_json,
@@ -312,18 +313,26 @@ def settle_(
     run_id: RunId,
     as_: Annotated[str, typer.Option("--as", help="sent, or not-sent: the same letters go again.")],
     batch: Annotated[int | None, typer.Option(help="Only this batch; without it, all in doubt.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many letters, settle none.")] = False,
 ) -> None:
     """Say what became of letters in doubt; `digest run show` has the evidence.
 
     Example: digest run settle 1 --as sent
     """
     from digest.pipeline import dispatch, settle
-    from digest.store import runs
+    from digest.store import doubts, runs
 
     if as_ not in ("sent", "not-sent"):
         raise UsageError(f"--as {as_!r}: write sent or not-sent")
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        if dry_run:
+            with hall.database.read() as connection:
+                open_ones = [d for d in doubts.doubtful(connection, run_id) if batch in (None, d.id)]
+            letters = counted(sum(doubt.letters for doubt in open_ones), "letter")
+            again = "go again" if as_ == "not-sent" else "count as sent"
+            say(f"run {run_id}: {letters} in doubt would {again}; nothing was changed")
+            return
         done = settle.settle_by_hand(
             hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
         )
@@ -393,8 +402,8 @@ def cancel(
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         if dry_run:
-            n = report(hall.database, run_id).counts["open"]
-            say(f"run {run_id}: at most {n} letters would be cancelled; nothing was changed")
+            letters = counted(report(hall.database, run_id).counts["open"], "letter")
+            say(f"run {run_id}: at most {letters} would be cancelled; nothing was changed")
             return
         n = plan.cancel(hall.database, run_id, why=why, now=hall.clock())
         noted(hall, "run cancelled", subject=f"run:{run_id}", letters=n)

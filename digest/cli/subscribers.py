@@ -253,6 +253,7 @@ def _document(one: Subscriber, consents: list[Consent]) -> dict[str, Any]:
         "language": profile.language,
         "tier": profile.tier,
         "quiet_note": profile.quiet_note,
+        "enabled": list(profile.enabled),
         "covered_seq": one.covered_seq,
         "due_from_at": zulu(one.due_from_at),
         "paused_until": one.paused_until.isoformat() if one.paused_until else None,

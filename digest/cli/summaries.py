@@ -12,6 +12,7 @@ from digest.cli.entrance import (
     ACTOR,
     FAILED,
     Entrance,
+    counted,
     noted,
     print_facts,
     print_json,
@@ -198,7 +199,10 @@ def _say_reach(hall: Any, id_: int, *, is_approval: bool) -> None:
         found = summaries.stored_summaries(connection, id_=id_)[0]
         reach = desk.readers_of_summaries(connection, found.council)
         told = desk.told_of(connection, summaries.item_of(found.meeting_id))
-    if is_approval:
-        say(f"summary {id_} ({found.state}): at most {reach} readers would get it; nothing was changed")
+    if not is_approval:
+        said = f"{counted(told, 'letter has', 'letters have')} said it"
+    elif found.state == "draft":
+        said = f"at most {counted(reach, 'reader')} would get it"
     else:
-        say(f"summary {id_} ({found.state}): {told} letters have said it; nothing was changed")
+        said = "there is nothing to approve"
+    say(f"summary {id_} is {found.state}: {said}; nothing was changed")

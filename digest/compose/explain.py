@@ -79,7 +79,12 @@ def _outside(line: LogLine, profile: Profile, facts: Facts) -> str | None:
         return f"before the range: covered up to line {facts.from_seq}"
     if line.seq > facts.upto_seq:
         return f"after the range: this letter goes up to line {facts.upto_seq}"
-    return None
+    is_enabled = line.council in profile.enabled
+    if line.concerns(is_enabled=is_enabled):
+        return None
+    if is_enabled:
+        return f"for the others: who has {line.council} enabled was told it by an earlier line"
+    return f"{line.council} had limited support: only who has it enabled was told"
 
 
 def _fates(arranged: Arranged) -> dict[str, _Fate]:

@@ -19,7 +19,7 @@ from digest.pipeline.run import Works
 from digest.store import audit, councils, desk, meetings, publications, subscribers, summaries
 from digest.store.database import LOCK_LOG, Database
 from digest.store.desk import SummaryLine
-from digest.store.publications import NewLine
+from digest.store.publications import NewLine, Said
 from digest.store.subscribers import Subscriber
 
 ENABLED_FOR_ONE, DISABLED_FOR_ONE = "council enabled for one", "council disabled for one"
@@ -141,9 +141,7 @@ def _look_one(
         )
     is_done = slug in reader.profile.enabled
     public = _public(connection, slug, since=since)
-    unsaid = [
-        one for one in public if not publications.has_line(connection, summaries.item_of(one.meeting_id))
-    ]
+    unsaid = [one for one in public if not _said(connection, one).is_said]
     is_waiting = reader.state is SubscriberState.ACTIVE and not is_done
     return reader, Enabling(
         council=slug,
@@ -160,13 +158,10 @@ def _look_one(
 def _look(connection: Connection, slug: str, *, since: datetime) -> Enabling:
     council = councils.council_by_slug(connection, slug)
     public = _public(connection, slug, since=since)
-    items = {
-        one.meeting_id: publications.said_to(connection, summaries.item_of(one.meeting_id)) for one in public
-    }
     return Enabling(
         council=slug,
         since=since,
-        summaries=tuple(one for one in public if items[one.meeting_id].others is None),
+        summaries=tuple(one for one in public if _said(connection, one).others is None),
         readers=desk.readers_of_council(connection, slug),
         waiting=0,
         drafts=len(desk.summaries_page(connection, state="draft", council=slug)),
@@ -190,6 +185,10 @@ def _public(connection: Connection, slug: str, *, since: datetime) -> list[Summa
     return sorted(found.values(), key=lambda one: (one.starts_on, one.id))
 
 
+def _said(connection: Connection, line: SummaryLine) -> Said:
+    return publications.said_to(connection, summaries.item_of(line.meeting_id))
+
+
 def _append(
     connection: Connection, found: Enabling, *, now: datetime, readers: LineReaders | None = None
 ) -> None:
@@ -199,8 +198,8 @@ def _append(
         if meeting is None:
             continue
         item = summaries.item_of(one.meeting_id)
-        was_said = publications.has_line(connection, item)
-        who = readers or (LineReaders.OTHERS if was_said else LineReaders.ALL)
+        is_said = publications.said_to(connection, item).is_said
+        who = readers or (LineReaders.OTHERS if is_said else LineReaders.ALL)
         line = NewLine(LineKind.SUMMARY, item, one.version, council_id, meeting, readers=who)
         seq = publications.append_line(connection, line, now=now)
         summaries.publish_version(connection, one.id, effective_seq=seq)

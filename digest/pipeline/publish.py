@@ -26,7 +26,7 @@ from digest.model import (
 )
 from digest.store import audit, councils, editions, meetings, profiles, publications, runs, summaries
 from digest.store.database import LOCK_LOG, Database
-from digest.store.publications import NewLine
+from digest.store.publications import NewLine, Said
 from digest.summaries.condense import condense
 
 IMPORTED = "summary imported"
@@ -112,10 +112,10 @@ def publish(
 ) -> TakenIn:
     """Make the newest version of a summary public; append its log line unless there is a reason not to.
 
-    With limited support only who has the council enabled is told. No line: nobody has, or the council is
-    paused, the meeting is older than ``archive_after`` (unless
-    ``is_told`` to mail it all the same: a bulk import must never flood anyone), or only another language of
-    something already said has come. The transaction must hold ``LOCK_LOG``.
+    With limited support only who has the council enabled is told. No line: nobody has, the council is paused,
+    the meeting is older than ``archive_after`` (unless ``is_told`` to mail it all the same: a bulk import
+    must never flood anyone), or only another language of something already said has come. The transaction
+    must hold ``LOCK_LOG``.
     """
     stored = summaries.stored_summaries(connection, id_=id_)[0]
     if stored.state is SummaryState.PUBLISHED:
@@ -127,12 +127,12 @@ def publish(
         raise ConflictError(f"summary {id_} belongs to meeting {stored.meeting_id}, which is gone")
     council = councils.council_by_slug(connection, stored.council)
     item = summaries.item_of(meeting.id)
-    was_said = publications.has_line(connection, item)
+    said = publications.said_to(connection, item)
     is_old = not is_told and _day_of(meeting) < now - archive_after
-    is_archived = not was_said and is_old
-    is_translation = was_said and not summaries.was_published(connection, id_)
+    is_archived = not said.is_said and is_old
+    is_translation = said.is_said and not summaries.was_published(connection, id_)
     council_id = councils.council_ids(connection)[council.slug]
-    told = () if is_archived or is_translation else _told(connection, council, item, is_old=is_old)
+    told = () if is_archived or is_translation else _told(connection, council, said, is_old=is_old)
     lines = [NewLine(kind, item, stored.version, council_id, meeting, readers=who) for kind, who in told]
     publications.append_lines(connection, lines, now=now)
     seq = publications.last_seq(connection)
@@ -144,14 +144,12 @@ def publish(
 
 
 def _told(
-    connection: Connection, council: Council, item: str, *, is_old: bool
+    connection: Connection, council: Council, said: Said, *, is_old: bool
 ) -> tuple[tuple[LineKind, LineReaders], ...]:
     """As what, and to whom, a new version is said."""
-    said = publications.said_to(connection, item)
-    was_said = said.enabled is not None or said.others is not None
-    kind = LineKind.CORRECTION if was_said else LineKind.SUMMARY
+    kind = LineKind.CORRECTION if said.is_said else LineKind.SUMMARY
     if council.support is Support.FULL:
-        if said.enabled is None or said.others is not None:
+        if not said.only_enabled:
             return ((kind, LineReaders.ALL),)
         theirs = ((kind, LineReaders.ENABLED),)
         return theirs if is_old else (*theirs, (LineKind.SUMMARY, LineReaders.OTHERS))
@@ -178,13 +176,13 @@ def withdraw(database: Database, id_: int, *, why: str, now: datetime) -> bool:
         meeting = meetings.meeting_by_id(connection, stored.meeting_id)
         item = summaries.item_of(stored.meeting_id)
         seq = publications.last_seq(connection)
-        if meeting is not None and publications.has_line(connection, item):
+        said = publications.said_to(connection, item)
+        if meeting is not None and said.is_said:
             council_id = councils.council_ids(connection)[stored.council]
             # With the text still there in another language it is that text that readers are told of.
             others = summaries.other_languages(connection, stored.meeting_id, stored.id)
             kind = LineKind.CORRECTION if others else LineKind.WITHDRAWAL
-            is_theirs = publications.said_to(connection, item).others is None
-            readers = LineReaders.ENABLED if is_theirs else LineReaders.ALL
+            readers = LineReaders.ENABLED if said.only_enabled else LineReaders.ALL
             line = NewLine(kind, item, stored.version, council_id, meeting, why=why, readers=readers)
             seq = publications.append_line(connection, line, now=now)
         summaries.withdraw_summary(connection, id_, withdrawn_seq=seq)

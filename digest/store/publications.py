@@ -82,11 +82,6 @@ def _row(connection: Connection, line: NewLine, now: datetime) -> dict[str, Any]
     }
 
 
-def has_line(connection: Connection, item: str) -> bool:
-    """Whether anything was ever said of the item."""
-    return connection.execute(select(_T.c.seq).where(_T.c.item == item).limit(1)).first() is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Said:
     """The first line of an item for each sort of reader: its seq, None when nothing was said to them.
@@ -96,6 +91,16 @@ class Said:
 
     enabled: int | None
     others: int | None
+
+    @property
+    def is_said(self) -> bool:
+        """Whether anything was ever said of it to anybody."""
+        return self.enabled is not None or self.others is not None
+
+    @property
+    def only_enabled(self) -> bool:
+        """Whether only who has the council enabled was told of it."""
+        return self.enabled is not None and self.others is None
 
 
 def said_to(connection: Connection, item: str) -> Said:

@@ -115,6 +115,25 @@ def test_for_one_professional_only_they_get_the_news_and_the_council_stays_limit
     assert told(operator, "takes the bins", now=NEXT) == {"press": 1, "ann": 0}
 
 
+def test_why_is_told_to_each_in_their_own_words(operator: Operator) -> None:
+    press_has_it(operator)
+    assert operator.digest("subscriber", "show", "press@example.org", "--json").document["enabled"] == [
+        "aber"
+    ]
+
+    def why(reader: str) -> list[str]:
+        done = operator.digest("explain", f"{reader}@example.org", "--json", now=SUNDAY)
+        assert done.code == 0, done.said
+        return [one["why"] for one in done.document["lines"]]
+
+    assert why("press")[0].startswith("named, rank 1")
+    assert why("ann") == ["aber had limited support: only who has it enabled was told"]
+    assert told(operator, "library open", now=SUNDAY) == {"press": 1, "ann": 0}
+    assert operator.digest("council", "enable", "aber", "--yes").code == 0
+    assert why("press") == ["for the others: who has aber enabled was told it by an earlier line"]
+    assert why("ann")[0].startswith("named, rank 1")
+
+
 def test_full_support_later_tells_the_others_and_the_professional_not_twice(operator: Operator) -> None:
     press_has_it(operator)
     assert told(operator, "library open", now=SUNDAY) == {"press": 1, "ann": 0}

@@ -123,11 +123,12 @@ def test_what_would_be_told_or_forgotten_can_be_asked_before(told: Operator) -> 
     notice = told.write("words.md", "# Moved\n\nWe have a new address.\n")
     assert told.digest("notice", "service", str(notice)).code == 0
     for words, said in (
-        (("summary", "approve", "1"), "at most 1 readers would get it"),
-        (("summary", "withdraw", "1"), "1 letters have said it"),
+        (("summary", "approve", "1"), "summary 1 is published: there is nothing to approve"),
+        (("summary", "withdraw", "1"), "1 letter has said it"),
         (("subscriber", "erase", "ada@example.org"), "ada@example.org (active) would be forgotten"),
         (("run", "cancel", str(run)), "at most 0 letters would be cancelled"),
         (("notice", "approve", "1"), "1 reader would get notice 1"),
+        (("run", "settle", str(run), "--as", "not-sent"), "0 letters in doubt would go again"),
     ):
         done = told.digest(*words, "--dry-run")
         assert (done.code, said in done.said, "nothing was changed" in done.said) == (0, True, True), done

@@ -14,6 +14,7 @@ from digest.model import (
     Document,
     Edition,
     LineKind,
+    LineReaders,
     LogLine,
     Meeting,
     MeetingStatus,
@@ -85,13 +86,19 @@ class Log:
     def add(self, kind: LineKind, about: Meeting, **more: Any) -> LogLine:
         item = f"{family_of(kind)}:{about.id}"
         earlier = [line for line in self.lines if line.item == item]
+        readers = more.get("readers", LineReaders.ALL)
+        published_at = more.pop("published_at", self.now)
+        told = [line for line in earlier if line.readers is not LineReaders.ENABLED]
+        if earlier and earlier[0].readers is LineReaders.ENABLED and readers is not LineReaders.ENABLED:
+            first = (told[0].seq, told[0].published_at) if told else (self.seq + 1, published_at)
+            more["others_first"] = first
         line = LogLine(
             seq=self.seq + 1,
             kind=kind,
             item=item,
             version=len(earlier) + 1,
             council=about.council,
-            published_at=more.pop("published_at", self.now),
+            published_at=published_at,
             meeting=about,
             first_seq=earlier[0].seq if earlier else self.seq + 1,
             first_at=earlier[0].published_at if earlier else self.now,

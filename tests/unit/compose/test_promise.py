@@ -17,6 +17,7 @@ from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.model import (
     LineKind,
+    LineReaders,
     LogLine,
     Meeting,
     MeetingStatus,
@@ -67,15 +68,29 @@ def logs(draw: st.DrawFn) -> Log:
         for number in range(draw(st.integers(1, 8)))
     ]
     last: dict[tuple[int, str], LineKind] = {}
+    # Summaries that only who has the council enabled was told.
+    apart: set[int] = set()
     for _ in range(draw(st.integers(0, 30))):
         about = draw(st.sampled_from(meetings))
         family = draw(st.sampled_from(("summary", "meeting", "papers")))
         possible = [kind for kind in NEXT[last.get((about.id, family))] if family in _families(kind)]
         kind = draw(st.sampled_from(possible))
+        readers = LineReaders.ALL
+        if family == "summary":
+            is_first = (about.id, family) not in last
+            if is_first and draw(st.booleans()):
+                apart.add(about.id)
+            elif about.id in apart and kind is not LineKind.WITHDRAWAL and draw(st.booleans()):
+                # Full support: the others are told what was told to some.
+                kind, readers = LineKind.SUMMARY, LineReaders.OTHERS
+                apart.remove(about.id)
+            if about.id in apart:
+                readers = LineReaders.ENABLED
         last[about.id, family] = kind
         log.now += timedelta(hours=draw(st.integers(0, 12)))
         texts = (summary(draw(st.sampled_from(TEXTS))),) if family == "summary" else ()
-        log.add(kind, about, summaries=texts, before=about if kind == LineKind.MEETING_CHANGED else None)
+        before = about if kind == LineKind.MEETING_CHANGED else None
+        log.add(kind, about, summaries=texts, before=before, readers=readers)
     return log
 
 
@@ -97,6 +112,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         kinds=draw(st.none() | st.lists(st.sampled_from(WishKind), min_size=1)),
         detail=draw(st.sampled_from(("headline", "brief", "full"))),
         quiet_note=draw(st.booleans()),
+        enabled=draw(st.lists(st.sampled_from(COUNCILS), unique=True)),
     )
 
 
@@ -109,13 +125,21 @@ def expected(
     """The items a letter owes, written from the promise: one line at a time, no cleverness."""
     lines: dict[str, list[LogLine]] = {}
     for line in log.lines:
-        if from_seq < line.seq <= upto_seq:
+        if line.seq <= upto_seq and _concerns(line, profile):
             lines.setdefault(line.item, []).append(line)
-    return {
-        item
-        for item, found in lines.items()
-        if _is_wished(profile, found[-1], support) and _is_told(profile, found, from_seq)
-    }
+    owed = set()
+    for item, ever in lines.items():
+        found = [line for line in ever if line.seq > from_seq]
+        is_new = ever[0].seq > from_seq
+        if found and _is_wished(profile, found[-1], support) and _is_told(profile, found, is_new=is_new):
+            owed.add(item)
+    return owed
+
+
+def _concerns(line: LogLine, profile: Profile) -> bool:
+    if line.readers is LineReaders.ALL:
+        return True
+    return (line.council in profile.enabled) == (line.readers is LineReaders.ENABLED)
 
 
 def _is_wished(profile: Profile, latest: LogLine, support: dict[str, Support]) -> bool:
@@ -126,14 +150,15 @@ def _is_wished(profile: Profile, latest: LogLine, support: dict[str, Support]) -
     committee = name_key(latest.meeting.committee)
     if (wanted and committee not in wanted) or committee in unwanted:
         return False
-    if support[latest.council] is Support.LIMITED and latest.kind in (LineKind.SUMMARY, LineKind.CORRECTION):
+    is_limited = support[latest.council] is Support.LIMITED and latest.council not in profile.enabled
+    if is_limited and latest.kind in (LineKind.SUMMARY, LineKind.CORRECTION):
         return False
     text = name_key(" ".join(s.search_text for s in latest.summaries)).split()
     return not any(word in text for word in profile.excluded)
 
 
-def _is_told(profile: Profile, found: list[LogLine], from_seq: int) -> bool:
-    latest, is_new = found[-1], found[-1].first_seq > from_seq
+def _is_told(profile: Profile, found: list[LogLine], *, is_new: bool) -> bool:
+    latest = found[-1]
     if latest.kind is LineKind.WITHDRAWAL and is_new:
         return False
     if latest.item.startswith("meeting") and latest.kind is not LineKind.MEETING_CANCELLED:
@@ -240,8 +265,8 @@ def test_the_explanation_agrees_with_the_edition_on_every_line(
     owed = expected(profile, log, support, from_seq, log.seq)
     verdicts = explain(profile, log.lines, known)
     assert [verdict.seq for verdict in verdicts] == [line.seq for line in log.lines]
-    for verdict in verdicts:
-        in_range = from_seq < verdict.seq <= log.seq
+    for verdict, line in zip(verdicts, log.lines, strict=True):
+        in_range = from_seq < verdict.seq <= log.seq and _concerns(line, profile)
         assert verdict.is_in == (in_range and verdict.item in owed)
         assert (verdict.where == "named") == (in_range and verdict.item in named)
         assert verdict.why
