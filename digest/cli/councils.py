@@ -288,23 +288,26 @@ def enable(
 
 def _disable(entrance: Entrance, slug: str, address: str | None, *, dry_run: bool, as_json: bool) -> None:
     from digest.pipeline import enabling
+    from digest.store import subscribers
 
     if address is None:
         raise UsageError(
             f"--off needs --for ADDRESS; for all readers: digest council set {slug} --support limited"
         )
     with entrance.hall() as hall:
-        is_done = False
-        if not dry_run:
-            is_done = enabling.disable_one(hall.database, slug, address, actor=ACTOR, now=hall.clock())
+        if dry_run:
+            with hall.database.read() as connection:
+                is_enabled = slug in subscribers.subscriber_by_address(connection, address).profile.enabled
+        else:
+            is_enabled = enabling.disable_one(hall.database, slug, address, actor=ACTOR, now=hall.clock())
     if as_json:
-        print_json({"council": slug, "disabled": is_done})
+        print_json({"council": slug, "disabled": is_enabled and not dry_run})
+    elif not is_enabled:
+        say(f"{slug} was not enabled for {address}")
     elif dry_run:
         say(f"summaries of {slug} would not be mailed to {address} any more")
     else:
-        say(
-            f"{slug} is enabled for {address} no more" if is_done else f"{slug} was not enabled for {address}"
-        )
+        say(f"{slug} is enabled for {address} no more")
 
 
 def _say_enabling(found: Any, *, who: str | None, done: bool) -> None:
