@@ -257,7 +257,7 @@ def send(
 
 
 @subscriber.command("link")
-def link(context: typer.Context, address: Address) -> None:
+def link(context: typer.Context, address: Address, dry_run: DryRun = False) -> None:
     """Send a reader a new link to their choices; who has not confirmed is asked to confirm instead.
 
     Example: digest subscriber link ada@example.org
@@ -269,12 +269,12 @@ def link(context: typer.Context, address: Address) -> None:
     with entrance.hall() as hall:
         with hall.database.read() as connection:
             subscriber_by_address(connection, address)  # an operator may be told that there is nobody
-        is_wished = notices.send_link(hall.works, address)
-    _say_wished(address, is_wished)
+        is_wished = notices.send_link(hall.works, address, is_rehearsal=dry_run)
+    _say_wished(address, is_wished, dry_run=dry_run)
 
 
 @subscriber.command("ask")
-def ask(context: typer.Context, address: Address) -> None:
+def ask(context: typer.Context, address: Address, dry_run: DryRun = False) -> None:
     """Ask a pending reader (of an imported list, say) to confirm; again, ten minutes after the last time.
 
     Example: digest subscriber ask ada@example.org
@@ -286,12 +286,15 @@ def ask(context: typer.Context, address: Address) -> None:
     with entrance.hall() as hall:
         with hall.database.read() as connection:
             found = subscriber_by_address(connection, address)
-        is_wished = notices.ask_to_confirm(hall.works, found.id)
-    _say_wished(address, is_wished)
+        is_wished = notices.ask_to_confirm(hall.works, found.id, is_rehearsal=dry_run)
+    _say_wished(address, is_wished, dry_run=dry_run)
 
 
-def _say_wished(address: str, is_wished: bool) -> None:
+def _say_wished(address: str, is_wished: bool, *, dry_run: bool) -> None:
     if not is_wished:
         say(f"{address} gets no letter: they left, are suppressed, or were written to a moment ago")
         raise SystemExit(FAILED)
-    say(f"{address} gets a letter with the next `digest run` or `digest notice send`")
+    if dry_run:
+        say(f"{address} would get a letter with the next `digest run`; nothing was changed")
+    else:
+        say(f"{address} gets a letter with the next `digest run` or `digest notice send`")

@@ -8,6 +8,7 @@ twice. None of them says why there was nothing to send: a page must not let its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,10 +41,17 @@ _AT_ONCE = 500
 # --- to one person ----------------------------------------------------------------------------------------
 
 
-def queue(works: Works, kind: RunKind, subscriber_id: int) -> int | None:
-    """Wish for a notice of a personal kind; its id, or None where there is none to be (``asking.ask``)."""
-    with works.database.write() as connection:
+def queue(works: Works, kind: RunKind, subscriber_id: int, *, is_rehearsal: bool = False) -> int | None:
+    """Wish for a notice of a personal kind; its id, or None where there is none to be (``asking.ask``).
+
+    A rehearsal answers the same and stores nothing.
+    """
+    with _writing(works, is_rehearsal=is_rehearsal) as connection:
         return queue_in(connection, works, kind, subscriber_id)
+
+
+def _writing(works: Works, *, is_rehearsal: bool) -> AbstractContextManager[Connection]:
+    return works.database.rehearse() if is_rehearsal else works.database.write()
 
 
 def queue_in(connection: Connection, works: Works, kind: RunKind, subscriber_id: int) -> int | None:
@@ -52,9 +60,9 @@ def queue_in(connection: Connection, works: Works, kind: RunKind, subscriber_id:
     return asking.ask(connection, kind, subscriber_id, suppression_key=key, now=now)
 
 
-def ask_to_confirm(works: Works, subscriber_id: int) -> bool:
+def ask_to_confirm(works: Works, subscriber_id: int, *, is_rehearsal: bool = False) -> bool:
     """Ask a pending reader to confirm; also again, ten minutes after the last time."""
-    return queue(works, RunKind.CONFIRM, subscriber_id) is not None
+    return queue(works, RunKind.CONFIRM, subscriber_id, is_rehearsal=is_rehearsal) is not None
 
 
 def welcome(works: Works, subscriber_id: int) -> bool:
@@ -62,9 +70,9 @@ def welcome(works: Works, subscriber_id: int) -> bool:
     return queue(works, RunKind.WELCOME, subscriber_id) is not None
 
 
-def send_link(works: Works, address: str) -> bool:
+def send_link(works: Works, address: str, *, is_rehearsal: bool = False) -> bool:
     """A new link to the preferences, to the stored address; who is pending is asked to confirm instead."""
-    with works.database.write() as connection:
+    with _writing(works, is_rehearsal=is_rehearsal) as connection:
         found = _find(connection, address)
         if found is None:
             return False

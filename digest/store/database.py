@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -43,6 +43,10 @@ CACHE_KB = 16_384
 LOCK_LOG = 7_301
 LOCK_PLAN = 7_302
 LOCK_SCHEMA = 7_303
+
+
+class _NotKeptError(Exception):
+    """Ends a rehearsal."""
 
 
 class Database:
@@ -120,6 +124,13 @@ class Database:
         self.require_current()
         with self._translated(), self.engine.connect() as connection:
             yield from self._writing(connection, durable=durable, repeatable=repeatable, lock=lock)
+
+    @contextmanager
+    def rehearse(self) -> Iterator[Connection]:
+        """As ``write``, but whatever was written is rolled back on leaving."""
+        with suppress(_NotKeptError), self.write() as connection:
+            yield connection
+            raise _NotKeptError
 
     def _writing(
         self, connection: Connection, *, durable: bool, repeatable: bool, lock: int | None

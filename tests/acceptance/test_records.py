@@ -128,6 +128,7 @@ def test_what_would_be_told_or_forgotten_can_be_asked_before(told: Operator) -> 
         (("subscriber", "erase", "ada@example.org"), "ada@example.org (active) would be forgotten"),
         (("run", "cancel", str(run)), "at most 0 letters would be cancelled"),
         (("notice", "approve", "1"), "1 reader would get notice 1"),
+        (("subscriber", "link", "ada@example.org"), "ada@example.org would get a letter"),
         (("run", "settle", str(run), "--as", "not-sent"), "0 letters in doubt would go again"),
     ):
         done = told.digest(*words, "--dry-run")

@@ -315,3 +315,13 @@ def test_the_number_of_a_deleted_newest_line_is_never_used_again(database: Datab
         connection.execute(text("DELETE FROM publication"))
     with database.write(lock=LOCK_LOG) as connection:
         assert publications.append_line(connection, line_for(2), now=NOW) > first
+
+
+def test_a_rehearsal_keeps_nothing_and_lets_its_faults_through(database: Database) -> None:
+    with database.rehearse() as connection:
+        councils.add_council(connection, Council("aber", "Aber"), now=NOW)
+        assert [one.slug for one in councils.all_councils(connection)] == ["aber"]
+    with pytest.raises(ZeroDivisionError), database.rehearse():
+        _ = 1 / 0
+    with database.read() as connection:
+        assert not councils.all_councils(connection)

@@ -66,9 +66,7 @@ def add_routes(desk: Desk) -> None:
         """Full support: the news of the last days is mailed, who waited is told."""
         span = _back(back) or hall.settings.digest.enable_back
         done = enabling.enable(hall.works, slug, back=span, actor=who_of(request).name)
-        said = (
-            f"{done.readers} readers get {len(done.summaries)} summaries; {done.waiting} who waited are told."
-        )
+        said = f"{done.readers} readers get {_summaries(done)}; {done.waiting} who waited are told."
         return desk.back(f"/councils/{slug}", "It had full support already." if done.is_done else said)
 
     @desk.post("/councils/{slug}/enable-one")
@@ -93,7 +91,7 @@ def add_routes(desk: Desk) -> None:
         if not is_sure:
             return desk.page(request, "enable_one.html", plan=done, address=address, back_days=span.days)
         told = " and are told by a notice" if done.waiting else ""
-        return desk.back(f"/councils/{slug}", f"They get {len(done.summaries)} summaries{told}.")
+        return desk.back(f"/councils/{slug}", f"They get {_summaries(done)}{told}.")
 
     @desk.post("/councils/{slug}/disable-one")
     def disable_one(request: Request, slug: str, address: Annotated[str, Form()]) -> Response:
@@ -136,3 +134,8 @@ def add_routes(desk: Desk) -> None:
 
 def _back(days: int | None) -> timedelta | None:
     return None if days is None else timedelta(days=min(max(days, 0), 365))
+
+
+def _summaries(done: enabling.Enabling) -> str:
+    n = len(done.summaries)
+    return "1 summary" if n == 1 else f"{n} summaries"
