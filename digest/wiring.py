@@ -244,6 +244,7 @@ class Hall:
             not_sent_after=self.settings.sendgrid.not_sent_after,
             notices=Notices(self.notice_printer, self.settings.suppression_key.get_secret_value()),
             processes=self.settings.digest.processes or min(os.cpu_count() or 1, MOST_PROCESSES),
+            holder_name=holder_name,
         )
 
     @cached_property

@@ -6,14 +6,11 @@ Whoever dies leaves its editions to the others' last round, so nothing is done t
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
 from digest.pipeline.compose import Limits, Printer, compose
+from digest.pipeline.helpers import Helper, ShouldStop, is_forkable
 from digest.store import editions
 from digest.store.database import Database
 from digest.store.runs import Run
@@ -44,27 +41,28 @@ def compose_together(
 
     if parts < 2:
         return part_of(database, 0, 1, each)
-    # SQLite keeps one account of its locks per file and process, and a copy would trust the copied one; so
-    # nothing is open while the copies are made (sqlite.org/howtocorrupt, 2.6). PostgreSQL minds no less.
+
+    def help_with(part: int) -> Callable[[ShouldStop], None]:
+        def work(should_stop: ShouldStop) -> None:
+            own = Database(database.url)
+            part_of(own, part, parts, lambda n: None)
+            own.close()
+
+        return work
+
     database.close()
-    helpers = [_Helper(database.url, part_of, part, parts) for part in range(1, parts)]
+    helpers = [Helper(help_with(part)) for part in range(1, parts)]
     done = _Count(each)
     try:
         part_of(database, 0, parts, done)
         for helper in helpers:
-            helper.process.join()
+            helper.is_over()
     finally:
         for helper in helpers:
-            helper.process.kill()
-            helper.process.join()
+            helper.kill()
     is_whole = part_of(database, 0, 1, done)
     each(max(waiting - done.n, 0))
     return is_whole
-
-
-def is_forkable() -> bool:
-    """Whether a copy of this process is sound: another thread might hold a lock that nobody would free."""
-    return sys.platform == "linux" and threading.active_count() == 1
 
 
 class _Count:
@@ -77,29 +75,3 @@ class _Count:
     def __call__(self, n: int) -> None:
         self.n += n
         self._each(n)
-
-
-class _Helper:
-    """A copy of this process, with the compiled templates, that composes one part and ends."""
-
-    def __init__(
-        self,
-        url: str,
-        part_of: Callable[[Database, int, int, Callable[[int], None]], bool],
-        part: int,
-        parts: int,
-    ) -> None:
-        context = multiprocessing.get_context("fork")
-        self.process = context.Process(target=_help, args=(url, part_of, part, parts), daemon=True)
-        self.process.start()
-
-
-def _help(
-    url: str, part_of: Callable[[Database, int, int, Callable[[int], None]], bool], part: int, parts: int
-) -> None:
-    # An interrupt at the keyboard goes to all processes: the parent decides for its helpers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    own = Database(url)
-    part_of(own, part, parts, lambda n: None)
-    own.close()

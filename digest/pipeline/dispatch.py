@@ -7,7 +7,7 @@ not claimed is untouched, a claim that ran out is uncertain (or done again, if t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -24,6 +24,7 @@ from digest.model import (
     Outgoing,
     Publication,
     Refused,
+    RunKind,
     RunState,
 )
 from digest.pipeline import actions, hands, pacing
@@ -31,7 +32,7 @@ from digest.pipeline.pages import Pages
 from digest.pipeline.plan import raise_one
 from digest.store import batches, deliveries, notices, pace, publications, runs, troubles
 from digest.store.address_changes import AddressChange
-from digest.store.batches import ClaimedBatch, Moved
+from digest.store.batches import ClaimedBatch, HeldBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.runs import Run
 
@@ -102,15 +103,23 @@ class Handed:
 
 
 def dispatch(
-    database: Database, run: Run, desk: Desk, *, each: Callable[[int], None] = lambda n: None
+    database: Database,
+    run: Run,
+    desk: Desk,
+    *,
+    each: Callable[[int], None] = lambda n: None,
+    most_claims: int | None = None,
 ) -> Handed:
     """Hand over what is ready in a run until nothing is claimable; any number of processes may join.
+
+    ``most_claims``: and no more claims than this.
 
     Stops early, with the run paused and the reason kept, after three answers in doubt in a row or too
     many refusals. ``each`` is called with the number of letters of every request.
     """
-    hand = _Hand(database, run, desk)
-    while hand.done.why is None and not desk.should_stop():
+    hand, claims = _Hand(database, run, desk), 0
+    while hand.done.why is None and not desk.should_stop() and claims != most_claims:
+        claims += 1
         free_dead_claims(database, run.id, desk)
         taken = hand.claim()
         if not taken:
@@ -149,6 +158,14 @@ class _Hand:
 
     def claim(self) -> list[ClaimedBatch]:
         """Ready batches, now this holder's; empty when there are none or the run may not go on."""
+        held = self._hold()
+        try:
+            return self._rechecked(held) if held else []
+        except BaseException:
+            self._put_back(held)
+            raise
+
+    def _hold(self) -> list[HeldBatch]:
         run, desk = self._run, self._desk
         now = desk.clock()
         if self._wait_until or (self._begins_at is not None and now < self._begins_at):
@@ -160,7 +177,7 @@ class _Hand:
             per_hour = desk.letters_per_hour
             if per_hour is not None and pace.free_from(connection) > now:
                 return []
-            taken, moved = batches.claim(
+            held = batches.claim(
                 connection,
                 run.id,
                 holder=desk.holder,
@@ -168,14 +185,25 @@ class _Hand:
                 held_until=self._held_until,
                 claim_size=desk.most_at_once,
                 most_batches=self._stride.requests,
-                notice_to=notices.STATES.get(run.kind),
             )
-            taken, self._changes = actions.with_changes(connection, run, taken)
-            if moved:
-                self._replan(connection, moved)
             if per_hour is not None:
-                letters = sum(len(batch.recipients) for batch in taken)
-                pace.draw(connection, letters, per_hour=per_hour, now=now)
+                # As many as were planned: who has left since is hardly worth a second look at the bucket.
+                pace.draw(connection, sum(batch.size for batch in held), per_hour=per_hour, now=now)
+        return held
+
+    def _rechecked(self, held: list[HeldBatch]) -> list[ClaimedBatch]:
+        """Who gets the letters of the claim, as everybody is a moment after it."""
+        run, notice_to = self._run, notices.STATES.get(self._run.kind)
+        with self._database.read() as connection:
+            taken, changed = batches.recheck(connection, held, notice_to=notice_to)
+        if changed or run.kind is not RunKind.DIGEST:
+            with self._database.write(durable=True) as connection:
+                others, moved = batches.recheck_each(connection, run.id, changed, notice_to=notice_to)
+                taken, self._changes = actions.with_changes(connection, run, [*taken, *others])
+                if moved:
+                    self._replan(connection, moved)
+            place = {batch.id: at for at, batch in enumerate(held)}
+            taken.sort(key=lambda batch: place[batch.id])
         return taken
 
     def _replan(self, connection: Connection, moved: list[Moved]) -> None:
@@ -215,7 +243,7 @@ class _Hand:
         """The machine slept or a request took too long: the rest may be another's by now."""
         return self._desk.clock() + _MARGIN >= self._held_until
 
-    def _put_back(self, unsent: list[ClaimedBatch]) -> None:
+    def _put_back(self, unsent: Sequence[ClaimedBatch | HeldBatch]) -> None:
         """Batches that this holder claimed and knows it has not sent are ready again."""
         for batch in unsent:
             self._record(batch, BatchState.READY)
@@ -306,7 +334,7 @@ class _Hand:
 
     def _record(
         self,
-        batch: ClaimedBatch,
+        batch: ClaimedBatch | HeldBatch,
         state: BatchState,
         *,
         why: str | None = None,

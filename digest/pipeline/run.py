@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from digest.model import RunKind, RunState
-from digest.pipeline import announced, audiences, composers, dispatch, events, pauses, plan, safety
+from digest.pipeline import (
+    announced,
+    audiences,
+    composers,
+    dispatch,
+    dispatchers,
+    events,
+    pauses,
+    plan,
+    safety,
+)
 from digest.pipeline.audiences import Notices
 from digest.pipeline.compose import Limits, Printer
 from digest.pipeline.dispatch import Desk
@@ -28,7 +38,7 @@ _LOOK_AGAIN = timedelta(milliseconds=200)
 class Works:
     """All that a run needs, put together by ``wiring``. ``pause`` waits some seconds (a test may not).
 
-    ``processes``: how many may compose the editions of a run.
+    ``processes``: how many may compose and hand over a run; ``holder_name`` names the one that asks.
     """
 
     database: Database
@@ -42,6 +52,7 @@ class Works:
     not_sent_after: timedelta | None = LAG
     processes: int = 1
     notices: Notices | None = None
+    holder_name: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,14 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
             return True
         if works.growth is not None and safety.pause_if_grown(database, current, works.growth):
             return True
-    dispatch.dispatch(database, current, works.desk, each=_tell(told, "handed over", run))
+    dispatchers.dispatch_together(
+        database,
+        current,
+        works.desk,
+        each=_tell(told, "handed over", run),
+        processes=works.processes,
+        holder_name=works.holder_name,
+    )
     settler.settle(database, run.id, now=clock())
     dispatch.complete(database, current, now=clock())
     with database.read() as connection:

@@ -143,7 +143,10 @@ class DigestSettings(Section):
         default=timedelta(days=14), description="the same when a council gets full support"
     )
     processes: int = Field(
-        default=0, ge=0, le=64, description="that compose the letters of a run; 0: one a core, at most 4"
+        default=0,
+        ge=0,
+        le=64,
+        description="that compose and hand over the letters of a run; 0: one a core, at most 4",
     )
 
 

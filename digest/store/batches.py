@@ -17,6 +17,19 @@ from digest.store.types import to_stored
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBatch:
+    """A batch in the holder's hands whose readers are not yet looked at; ``size`` is what was planned."""
+
+    id: int
+    edition_id: int
+    page_id: int
+    profile_id: int
+    attempt: int
+    size: int
+    is_again: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedBatch:
     """A batch in the holder's hands, with the recipients that passed the recheck, in order of id.
 
@@ -60,6 +73,15 @@ def expire_claims(
     return max(connection.execute(query, values).rowcount, 0)
 
 
+def ready_letters(connection: Connection, run_id: int, *, now: datetime) -> int:
+    """About how many letters of a run could be claimed now: as many as their batches had when planned."""
+    query = text(
+        "SELECT coalesce(sum(size), 0) FROM batch "
+        "WHERE run_id = :run AND state = 'ready' AND (retry_at IS NULL OR retry_at <= :now)"
+    )
+    return int(connection.execute(query, {"run": run_id, "now": to_stored(now)}).scalar_one())
+
+
 # The batch size bounds a claim from below, the claim size from above. Batches of one number hold readers of
 # about the same ids, whatever the edition: so a claim reads one part of the readers' table and not all of it.
 _READY = """
@@ -101,21 +123,17 @@ def claim(
     held_until: datetime,
     claim_size: int,
     most_batches: int | None = None,
-    notice_to: Sequence[str] | None = None,
-) -> tuple[list[ClaimedBatch], list[Moved]]:
+) -> list[HeldBatch]:
     """Take ready batches worth up to ``claim_size`` deliveries (one batch at least) for ``holder``.
 
-    ``most_batches``: and no more of them than this.
-
-    Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
-    wishes changed is returned as ``Moved`` for ``replan``. A notice goes to whom it was planned for, while
-    they are in one of the states ``notice_to``. The transaction must be durable.
+    ``most_batches``: and no more of them than this. The transaction must be durable, and is short: readers
+    are looked at after it (``recheck``), so that nobody waits for it who claims too.
     """
     size = max(claim_size, 1)
     most = size if most_batches is None else max(min(most_batches, size), 1)
     taken = _ready(connection, run_id, now=now, claim_size=size, most_batches=most)
     if not taken:
-        return [], []
+        return []
     ids = [row.id for row in taken]
     query = text(
         "UPDATE batch SET state = 'claimed', holder = :holder, held_until = :until, claimed_at = :now, "
@@ -123,7 +141,12 @@ def claim(
     ).bindparams(bindparam("ids", expanding=True))
     values = {"holder": holder, "until": to_stored(held_until), "now": to_stored(now), "ids": ids}
     connection.execute(query, values)
-    return _recheck(connection, run_id, taken, notice_to=notice_to)
+    return [
+        HeldBatch(
+            row.id, row.edition_id, row.page_id, row.profile_id, row.attempt, row.size, bool(row.is_again)
+        )
+        for row in taken
+    ]
 
 
 def _ready(
@@ -148,27 +171,50 @@ def _ready(
     return taken
 
 
-def _recheck(
-    connection: Connection, run_id: int, taken: Sequence[Any], *, notice_to: Sequence[str] | None
-) -> tuple[list[ClaimedBatch], list[Moved]]:
+def recheck(
+    connection: Connection, held: Sequence[HeldBatch], *, notice_to: Sequence[str] | None = None
+) -> tuple[list[ClaimedBatch], list[HeldBatch]]:
+    """The readers of claimed batches; second, the batches where somebody has changed since planning.
+
+    A notice goes to whom it was planned for, while they are in one of the states ``notice_to``.
+    """
     claimed: list[ClaimedBatch] = []
-    moved: list[Moved] = []
+    changed: list[HeldBatch] = []
     states = ("active",) if notice_to is None else tuple(notice_to)
     same = int(notice_to is None)
-    few = _unchanged_of_few(connection, taken, states=states, is_same=bool(same))
-    for row in taken:
-        good = few.get(row.id) if row.size <= _FEW else _unchanged(connection, row, states=states, same=same)
+    few = _unchanged_of_few(connection, held, states=states, is_same=bool(same))
+    for one in held:
+        good = few.get(one.id) if one.size <= _FEW else _unchanged(connection, one, states=states, same=same)
         if good is None:
-            good, others = _look_at_each(connection, run_id, row, notice_to=notice_to)
-            moved += others
-        claimed.append(
-            ClaimedBatch(row.id, row.edition_id, row.page_id, row.attempt, good, bool(row.is_again))
-        )
+            changed.append(one)
+        else:
+            claimed.append(_claimed(one, good))
+    return claimed, changed
+
+
+def recheck_each(
+    connection: Connection, run_id: int, held: Sequence[HeldBatch], *, notice_to: Sequence[str] | None = None
+) -> tuple[list[ClaimedBatch], list[Moved]]:
+    """Of claimed batches where somebody has changed since planning, who gets the letter still.
+
+    Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
+    wishes changed is returned as ``Moved`` for ``replan``.
+    """
+    claimed: list[ClaimedBatch] = []
+    moved: list[Moved] = []
+    for one in held:
+        good, others = _look_at_each(connection, run_id, one, notice_to=notice_to)
+        claimed.append(_claimed(one, good))
+        moved += others
     return claimed, moved
 
 
+def _claimed(held: HeldBatch, good: Sequence[tuple[int, str, str]]) -> ClaimedBatch:
+    return ClaimedBatch(held.id, held.edition_id, held.page_id, held.attempt, good, held.is_again)
+
+
 def _unchanged(
-    connection: Connection, batch: Any, *, states: Sequence[str], same: int
+    connection: Connection, batch: HeldBatch, *, states: Sequence[str], same: int
 ) -> list[tuple[int, str, str]] | None:
     """The readers of a batch; None where somebody has changed since planning."""
     values = {"batch": batch.id, "profile": batch.profile_id, "is_same": same, "states": states}
@@ -180,10 +226,10 @@ def _unchanged(
 
 
 def _unchanged_of_few(
-    connection: Connection, taken: Sequence[Any], *, states: Sequence[str], is_same: bool
+    connection: Connection, held: Sequence[HeldBatch], *, states: Sequence[str], is_same: bool
 ) -> dict[int, list[tuple[int, str, str]]]:
     """The readers of the small batches by batch; without those where somebody has changed since planning."""
-    profiles = {row.id: row.profile_id for row in taken if row.size <= _FEW}
+    profiles = {row.id: row.profile_id for row in held if row.size <= _FEW}
     found: dict[int, list[tuple[int, str, str]]] = {id_: [] for id_ in profiles}
     ids = list(profiles)
     for start in range(0, len(ids), _TOGETHER):
@@ -197,7 +243,7 @@ def _unchanged_of_few(
 
 
 def _look_at_each(
-    connection: Connection, run_id: int, batch: Any, *, notice_to: Sequence[str] | None
+    connection: Connection, run_id: int, batch: HeldBatch, *, notice_to: Sequence[str] | None
 ) -> tuple[list[tuple[int, str, str]], list[Moved]]:
     """A batch in which somebody has changed since planning: who gets it still, and who has other wishes."""
     good: list[tuple[int, str, str]] = []

@@ -34,7 +34,7 @@ from digest.slots import schedule_of, window_of
 from digest.store import councils, editions, invariants, profiles
 from digest.store.database import Database
 from digest.store.types import to_stored
-from digest.wiring import template_sources
+from digest.wiring import holder_name, template_sources
 from tests.benchmarks import floors
 
 NOW = datetime(2025, 9, 7, 17, 0, tzinfo=UTC)
@@ -117,7 +117,14 @@ def works_of(database: Database, port: int, *, claim_size: int = 20_000) -> Work
     rules = Rules(window_of("06:00-22:00"), timedelta(hours=48), sender.batch_size, 3)
     limits = Limits(timedelta(14), timedelta(28), 5, 40, timedelta(3))
     return Works(
-        database, lambda e: render_page(e, skeleton), rules, limits, desk, pause=time.sleep, processes=2
+        database,
+        lambda e: render_page(e, skeleton),
+        rules,
+        limits,
+        desk,
+        pause=time.sleep,
+        processes=2,
+        holder_name=holder_name,
     )
 
 

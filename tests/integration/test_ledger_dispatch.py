@@ -34,9 +34,11 @@ def die(outgoing: Outgoing) -> Outcome:
 
 def claim(town: Town, run_id: int, holder: str, *, claim_size: int) -> list[batches.ClaimedBatch]:
     with town.database.write(durable=True) as connection:
-        taken, _ = batches.claim(
+        held = batches.claim(
             connection, run_id, holder=holder, now=town.now, held_until=town.now + HOLD, claim_size=claim_size
         )
+        taken, changed = batches.recheck(connection, held)
+    assert not changed
     return taken
 
 

@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -76,18 +77,22 @@ class Process:
 
     popen: subprocess.Popen[bytes]
 
-    def kill(self) -> None:
-        """SIGKILL: nothing after this instant is done."""
-        self.popen.kill()
+    def kill(self, *, alone: bool = False) -> None:
+        """SIGKILL: nothing after this instant is done. ``alone``: its helpers see that it is gone."""
+        with suppress(ProcessLookupError):
+            if alone:
+                self.popen.kill()
+            else:
+                os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
 
     def stop(self) -> None:
-        """SIGSTOP: frozen until `wake`."""
-        self.popen.send_signal(signal.SIGSTOP)
+        """SIGSTOP, with its helpers: frozen until `wake`."""
+        os.killpg(self.popen.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
         """SIGCONT."""
-        self.popen.send_signal(signal.SIGCONT)
+        os.killpg(self.popen.pid, signal.SIGCONT)
 
     def is_over(self) -> bool:
         """Whether it has ended by itself."""
@@ -144,6 +149,7 @@ class Town:
                     env=self._environment(),
                     stdout=subprocess.DEVNULL,
                     stderr=said,
+                    start_new_session=True,
                 )
             )
 
@@ -295,7 +301,7 @@ class Killer:
             is_done = any(process.is_over() and process.popen.returncode == 0 for process in processes)
             for process in processes:
                 self.kills += not process.is_over()
-                process.kill()
+                process.kill(alone=self._dice.random() < 0.5)
             if is_done:
                 return
 

@@ -104,31 +104,41 @@ class MailingTown(Town):
                     env=self._environment(),
                     stdout=subprocess.DEVNULL,
                     stderr=said,
+                    start_new_session=True,
                 )
             )
 
     def kill_at_random(self, times: int, *, most_s: float) -> None:
-        """Two runs at once, killed while they hand over, so many times or until there is nothing to do."""
-        assert self.to is not None
+        """Two runs at once, killed while they hand over, so many times or until there is nothing to do.
+
+        Every second time one dies alone and leaves its helpers, as if the system had been short of memory.
+        """
         dice, begun, now = random.Random(self.seed), time.monotonic(), datetime.fromisoformat(SUNDAY)
+        started: list[Process] = []
         while self.kills < times and time.monotonic() - begun < most_s:
             # Each pair begins a little later, as the provider's clock does.
             now += timedelta(seconds=5)
             pair = [self.start(now.isoformat()), self.start(now.isoformat())]
-            accepted = self._accepted()
-            # So many letters that about as many pairs are killed as there are to be.
-            left = max(len(self.heard) - accepted, 1)
-            # Never more than half of what is left: the rest would be done before anybody was killed.
-            share = min(2 * left // max((times - self.kills) // 2, 1), left // 2)
-            until = accepted + dice.randint(1, max(2, share))
-            while not all(p.is_over() for p in pair) and self._accepted() < until:
-                time.sleep(0.005)
+            started += pair
+            self._wait_for_a_moment(pair, dice, pairs_to_come=max((times - self.kills) // 2, 1))
             is_done = all(p.is_over() and p.popen.returncode == 0 for p in pair)
             for process in pair:
                 self.kills += not process.is_over()
-                process.kill()
+                process.kill(alone=dice.random() < 0.5)
             if is_done:
-                return
+                break
+        for process in started:
+            process.kill()
+
+    def _wait_for_a_moment(self, pair: list[Process], dice: random.Random, *, pairs_to_come: int) -> None:
+        """Until some more letters were taken, or some time is over: the last ones may have to wait long."""
+        accepted = self._accepted()
+        # So many letters that some are left for all pairs that are to be killed.
+        share = max(len(self.heard) - accepted, 1) // pairs_to_come
+        until = accepted + dice.randint(1, max(2, share))
+        most = time.monotonic() + dice.uniform(2, 8)
+        while not all(p.is_over() for p in pair) and self._accepted() < until and time.monotonic() < most:
+            time.sleep(0.005)
 
     def _accepted(self) -> int:
         assert self.to is not None
