@@ -25,7 +25,7 @@ from digest.errors import DatabaseBusyError, SchemaError, StoreError
 from digest.store import tables
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 # Programs from this schema on work with HEAD too. A migration that only expands leaves it; one that contracts
 # sets it to the schema that no longer used what goes (docs/operating.md, "A new version").
 OLDEST_PROGRAM = "0001"

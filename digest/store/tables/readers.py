@@ -57,6 +57,13 @@ class SubscriberRow(SQLModel, table=True):
     __table_args__ = (
         Index("subscriber_schedule", "schedule_id", "profile_id"),
         Index(
+            "subscriber_due",
+            "schedule_id",
+            "due_from_at",
+            sqlite_where=text("state = 'active'"),
+            postgresql_where=text("state = 'active'"),
+        ),
+        Index(
             "subscriber_pending",
             "created_at",
             sqlite_where=text("state = 'pending'"),
