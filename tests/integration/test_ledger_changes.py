@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from digest.model import Outcome, Outgoing, RunState, SubscriberState
+from digest.store import batches
+from digest.store.batches import HeldBatch
 from digest.store.database import Database
 from tests.integration.ledger_town import SUNDAY, WEEK, Town, following
 
@@ -38,6 +42,26 @@ def test_who_is_gone_before_the_claim_gets_nothing_and_keeps_the_range(
     assert list(town.letters()) == [stays]
     assert town.counts(run) == {"due": 2, "editions": 1, "handed_over": 1, ended: 1}
     assert town.ranges(gone) == [(0, 1, ended)]
+
+
+def test_who_leaves_in_the_moment_after_the_claim_gets_nothing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.publish(1)
+    gone, stays = town.subscribe(2)
+    run = town.planned()
+
+    recheck = batches.recheck
+
+    def leave_first(connection: Connection, held: Sequence[HeldBatch], **rest: Any) -> Any:
+        assert town.rows("SELECT state FROM batch") == [("claimed",)]
+        town.end(gone, SubscriberState.LEFT)
+        return recheck(connection, held, **rest)
+
+    monkeypatch.setattr(batches, "recheck", leave_first)
+    town.dispatch(run)
+    assert list(town.letters()) == [stays]
+    assert town.ranges(gone) == [(0, 1, "left")]
 
 
 def test_who_pauses_before_the_claim_gets_nothing_and_the_news_after_the_pause(town: Town) -> None:

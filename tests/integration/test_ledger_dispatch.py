@@ -192,6 +192,25 @@ def test_killed_between_claim_and_request_is_in_doubt_not_lost(town: Town) -> No
     assert town.counts(run) == {"due": 4, "editions": 1, "handed_over": 2, "uncertain": 2}
 
 
+def test_a_claim_whose_readers_cannot_be_read_is_put_back_without_a_doubt(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.publish(1)
+    town.subscribe(5)
+    run = town.planned()
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batches, "recheck", fail)
+        with pytest.raises(KilledError):
+            town.dispatch(run)
+    assert town.rows("SELECT DISTINCT state, claimed_at FROM batch") == [("ready", None)]
+    assert town.dispatch(run, "two").letters == 5
+    assert town.counts(run) == {"due": 5, "editions": 1, "handed_over": 5}
+
+
 # --- answers ------------------------------------------------------------------------------------------------
 
 
