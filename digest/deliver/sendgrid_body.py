@@ -49,7 +49,7 @@ def request_body(outgoing: Outgoing, recipients: Sequence[Recipient], *, is_tria
     """
     page = _viewable(outgoing, recipients[0])
     shared = orjson.dumps(_shared(outgoing, page, is_trial=is_trial))
-    people = ",".join(_people(outgoing, Readers.of(recipients), page)).encode()
+    people = ",".join(_people(outgoing, Readers.of(recipients))).encode()
     return b'%b,"personalizations":[%b]}' % (shared[:-1], people)
 
 
@@ -79,12 +79,12 @@ def _viewable(outgoing: Outgoing, anyone: Recipient) -> Page:
     return fill(outgoing.page, keep | {VIEW: values_of(outgoing, anyone)[VIEW]})
 
 
-def _people(outgoing: Outgoing, readers: Readers, page: Page) -> list[str]:
+def _people(outgoing: Outgoing, readers: Readers) -> list[str]:
     """One personalization a reader, as JSON text: written by hand, since this is the work of a large run.
 
     Every value was checked to hold no character that JSON would read, but for names, which are encoded.
     """
-    tags = [tag for tag in tags_in(page) if tag in _PERSONAL]
+    tags = [tag for tag in tags_in(outgoing.page) if tag in _PERSONAL]
     columns = {UNSUBSCRIBE: _links(outgoing, readers, readers.unsubscribe_urls)}
     if PREFERENCES in tags:
         columns[PREFERENCES] = _links(outgoing, readers, readers.preferences_urls)

@@ -64,7 +64,7 @@ class Desk:
     ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
     ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
     to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: most requests under
-    way.
+    way; ``sharing``: how many processes hand over together, so that a claim leaves something for the others.
     """
 
     sender: Sender
@@ -83,6 +83,7 @@ class Desk:
     dice: Callable[[], float] = lambda: 1.0
     spread: timedelta = timedelta(0)
     at_once: int = 1
+    sharing: int = 1
 
     @property
     def most_at_once(self) -> int:
@@ -184,12 +185,19 @@ class _Hand:
                 now=now,
                 held_until=self._held_until,
                 claim_size=desk.most_at_once,
-                most_batches=self._stride.requests,
+                most_batches=self._most_batches(connection, now=now),
             )
             if per_hour is not None:
                 # As many as were planned: who has left since is hardly worth a second look at the bucket.
                 pace.draw(connection, sum(batch.size for batch in held), per_hour=per_hour, now=now)
         return held
+
+    def _most_batches(self, connection: Connection, *, now: datetime) -> int:
+        most, sharing = self._stride.requests, self._desk.sharing
+        if sharing == 1:
+            return most
+        ready, _ = batches.ready(connection, self._run.id, now=now)
+        return min(most, max(ready // (2 * sharing), 1))
 
     def _rechecked(self, held: list[HeldBatch]) -> list[ClaimedBatch]:
         """Who gets the letters of the claim, as everybody is a moment after it."""

@@ -16,8 +16,9 @@ from digest.store import batches
 from digest.store.database import Database
 from digest.store.runs import Run
 
-# Fewer letters than this are handed over sooner than a process has begun.
-LEAST_EACH = 5_000
+# Less than this is handed over sooner than a process has begun.
+LEAST_EACH = 5_000  # letters
+LEAST_REQUESTS_EACH = 500
 _LOOK_AGAIN_S = 0.05
 # A helper that was asked to stop waits for the answer to its request, then puts back what it has claimed.
 _LAST_ANSWER_S = 30.0
@@ -33,6 +34,7 @@ def dispatch_together(
     processes: int = 1,
     holder_name: Callable[[], str] | None = None,
     least_each: int = LEAST_EACH,
+    least_requests_each: int = LEAST_REQUESTS_EACH,
     may_fork: Callable[[], bool] = is_forkable,
 ) -> None:
     """``dispatch`` of a run by up to so many processes, ``holder_name`` being asked in each.
@@ -43,8 +45,8 @@ def dispatch_together(
     if processes > 1 and holder_name is not None and desk.letters_per_hour is None and may_fork():
         first = dispatch(database, run, desk, each=each, most_claims=1)
         with database.read() as connection:
-            ready = batches.ready_letters(connection, run.id, now=desk.clock())
-        parts = min(processes, ready // least_each)
+            requests, letters = batches.ready(connection, run.id, now=desk.clock())
+        parts = min(processes, max(requests // least_requests_each, letters // least_each))
         if parts > 1 and first.letters and not (first.why or first.refused or first.uncertain):
             _share(database, run, desk, each=each, parts=parts, holder_name=holder_name)
     dispatch(database, run, desk, each=each)
@@ -60,7 +62,7 @@ def _share(
     holder_name: Callable[[], str],
 ) -> None:
     """Until nothing is claimable, by so many processes; what a dead one held is left."""
-    at_once = max(desk.at_once // parts, 1)
+    ours = replace(desk, at_once=max(desk.at_once // parts, 1), sharing=parts)
     # Every helper has a place to count in and nobody else writes there: no lock that a dead one would keep.
     counts = memoryview(mmap.mmap(-1, _BYTES * parts)).cast("q")
 
@@ -70,8 +72,7 @@ def _share(
                 counts[part] += n
 
             own = Database(database.url)
-            at = replace(desk, holder=holder_name(), at_once=at_once, should_stop=should_stop)
-            dispatch(own, run, at, each=count)
+            dispatch(own, run, replace(ours, holder=holder_name(), should_stop=should_stop), each=count)
             desk.sender.close()
             own.close()
 
@@ -89,7 +90,7 @@ def _share(
         told = theirs
 
     try:
-        dispatch(database, run, replace(desk, at_once=at_once), each=tell)
+        dispatch(database, run, ours, each=tell)
         if desk.should_stop():
             _ask_to_stop(helpers)
         while not all(helper.is_over(within_s=_LOOK_AGAIN_S) for helper in helpers):

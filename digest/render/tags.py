@@ -113,8 +113,9 @@ def neutral(page: Page, base_url: str) -> Page:
 
 def tags_in(page: Page) -> tuple[str, ...]:
     """The tags that occur in the page, in the order of ``ALL_TAGS``."""
-    whole = "\0".join((page.subject, page.preheader, page.html or "", page.text))
-    return tuple(tag for tag in ALL_TAGS if tag in whole)
+    parts = (page.subject, page.preheader, page.html or "", page.text)
+    found = {tag for part in parts for tag in _pieces(part)[1::2]}
+    return tuple(tag for tag in ALL_TAGS if tag in found)
 
 
 def size_after(text: str, *, value_bytes: int = MAX_VALUE_BYTES) -> int:
@@ -138,8 +139,17 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=8)
 def _pieces(text: str) -> tuple[str, ...]:
-    """Text and tags by turns; kept for the pages being sent, since one page meets many readers."""
-    return tuple(_TAG.split(text))
+    """Text and tags by turns; kept for the pages being sent, since one page meets many readers.
+
+    As ``_TAG.split`` would, but tags are few in a long text, and to find where one may begin is faster.
+    """
+    pieces, begins, at = [], 0, text.find(_LEAD)
+    while at >= 0:
+        if found := _TAG.match(text, at):
+            pieces += [text[begins:at], found[0]]
+            begins = found.end()
+        at = text.find(_LEAD, max(begins, at + 1))
+    return (*pieces, text[begins:])
 
 
 def _checked(url: str, what: str) -> str:

@@ -73,13 +73,14 @@ def expire_claims(
     return max(connection.execute(query, values).rowcount, 0)
 
 
-def ready_letters(connection: Connection, run_id: int, *, now: datetime) -> int:
-    """About how many letters of a run could be claimed now: as many as their batches had when planned."""
+def ready(connection: Connection, run_id: int, *, now: datetime) -> tuple[int, int]:
+    """How many batches of a run could be claimed now, and about how many letters (as were planned)."""
     query = text(
-        "SELECT coalesce(sum(size), 0) FROM batch "
+        "SELECT count(*), coalesce(sum(size), 0) FROM batch "
         "WHERE run_id = :run AND state = 'ready' AND (retry_at IS NULL OR retry_at <= :now)"
     )
-    return int(connection.execute(query, {"run": run_id, "now": to_stored(now)}).scalar_one())
+    n, letters = connection.execute(query, {"run": run_id, "now": to_stored(now)}).one()
+    return int(n), int(letters)
 
 
 # The batch size bounds a claim from below, the claim size from above. Batches of one number hold readers of
