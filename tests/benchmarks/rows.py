@@ -43,7 +43,8 @@ def run(url: str, n: str) -> dict[str, float]:
         database.close()
         seconds, counts = run_rows.timed_run(database, port)
         assert counts["handed_over"] == int(n), counts
-    return {"seconds": seconds, "per_second": int(n) / seconds, "peak_mb": run_rows.peak_mb()}
+        memory = {"peak_mb": run_rows.peak_mb(), "helper_mb": run_rows.helper_mb()}
+    return {"seconds": seconds, "per_second": int(n) / seconds} | memory
 
 
 def distinct(url: str, n: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ By the product's own sender, so nothing that it does to a letter is left out.
 
 from __future__ import annotations
 
+import resource
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,6 +148,11 @@ def peak_mb() -> float:
     """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def helper_mb() -> float:
+    """Largest resident size of a process that helped and has ended; what it shares with this one included."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def mean_page_bytes(database: Database) -> int:
