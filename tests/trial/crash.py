@@ -297,7 +297,7 @@ class Killer:
             if self._to_first_letter_s and self._dice.random() < 0.4:
                 self._wait_some_time(processes)
             else:
-                self._wait_for_letters(processes, most=max(2, self.town.size // max(20, times)))
+                self._wait_for_letters(processes, kills_to_come=times - self.kills)
             is_done = any(process.is_over() and process.popen.returncode == 0 for process in processes)
             for process in processes:
                 self.kills += not process.is_over()
@@ -305,10 +305,11 @@ class Killer:
             if is_done:
                 return
 
-    def _wait_for_letters(self, processes: list[Process], *, most: int) -> None:
+    def _wait_for_letters(self, processes: list[Process], *, kills_to_come: int) -> None:
         """Until some more letters lie there: a moment in the middle of handing over."""
         begun, had = time.monotonic(), self.town.letters_written()
-        more = self._dice.randint(1, most)
+        # So many that some are left for every kill.
+        more = self._dice.randint(1, max(2, (len(self.town.heard) - had) // max(kills_to_come, 1)))
         while (n := self.town.letters_written()) < had + more and not _are_over(processes):
             if n > had and not self._to_first_letter_s:
                 self._to_first_letter_s = time.monotonic() - begun
