@@ -36,7 +36,8 @@ PATHS: Mapping[RunKind, str] = {
     for kind, purpose in PURPOSES.items()
 }
 """Kind -> the path of its page below ``base_url``, before the token."""
-_OF_CHANGES = (RunKind.MOVE, RunKind.ADDRESS)
+OF_CHANGES = (RunKind.MOVE, RunKind.ADDRESS)
+"""Kinds about a change of address: their letters count only while the change is still asked for."""
 _NOBODY = 0  # no subscriber has this id: its links lead to a page that says so
 
 
@@ -63,7 +64,7 @@ def with_changes(
 
     The others end here. Other kinds stay as they are.
     """
-    if run.kind not in _OF_CHANGES:
+    if run.kind not in OF_CHANGES:
         return list(taken), {}
     ids = [id_ for batch in taken for id_, _, _ in batch.recipients]
     changes = address_changes.changes_of(connection, ids)
@@ -89,7 +90,7 @@ def addressed(
     purpose = PURPOSES.get(kind)
     if purpose is None:
         return recipients
-    of_change = kind in _OF_CHANGES
+    of_change = kind in OF_CHANGES
     subjects = [changes[r.subscriber_id].id if of_change else r.subscriber_id for r in recipients]
     tokens = signer.tokens(purpose, subjects, on=on)
     found = tuple(

@@ -6,6 +6,7 @@ Whoever dies leaves its editions to the others' last round, so nothing is done t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
@@ -29,12 +30,12 @@ def compose_together(
     each: Callable[[int], None] = lambda n: None,
     processes: int = 1,
     least_each: int = LEAST_EACH,
-    may_fork: Callable[[], bool] | None = None,
+    may_fork: Callable[[], bool] = is_forkable,
 ) -> bool:
     """``compose`` of a run by up to so many processes; the pages are the same with any number of them."""
     with database.read() as connection:
         waiting = editions.count_to_compose(connection, run.id)
-    parts = min(processes, waiting // least_each) if (may_fork or is_forkable)() else 1
+    parts = min(processes, waiting // least_each) if may_fork() else 1
 
     def part_of(own: Database, part: int, parts: int, each: Callable[[int], None]) -> bool:
         return compose(own, run, printer=printer, limits=limits, now=now, each=each, part=part, parts=parts)
@@ -44,8 +45,12 @@ def compose_together(
 
     def help_with(part: int) -> Callable[[ShouldStop], None]:
         def work(should_stop: ShouldStop) -> None:
+            def go_on(n: int) -> None:
+                if should_stop():
+                    sys.exit()  # what is composed is stored, the rest is the others'
+
             own = Database(database.url)
-            part_of(own, part, parts, lambda n: None)
+            part_of(own, part, parts, go_on)
             own.close()
 
         return work

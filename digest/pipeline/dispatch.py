@@ -24,7 +24,6 @@ from digest.model import (
     Outgoing,
     Publication,
     Refused,
-    RunKind,
     RunState,
 )
 from digest.pipeline import actions, hands, pacing
@@ -204,7 +203,7 @@ class _Hand:
         run, notice_to = self._run, notices.STATES.get(self._run.kind)
         with self._database.read() as connection:
             taken, changed = batches.recheck(connection, held, notice_to=notice_to)
-        if changed or run.kind is not RunKind.DIGEST:
+        if changed or run.kind in actions.OF_CHANGES:
             with self._database.write(durable=True) as connection:
                 others, moved = batches.recheck_each(connection, run.id, changed, notice_to=notice_to)
                 taken, self._changes = actions.with_changes(connection, run, [*taken, *others])
@@ -363,7 +362,8 @@ class _Hand:
                 why=why,
                 provider_id=provider_id,
                 retry_at=retry_at,
-                is_again=is_again,
+                # What may have arrived before this claim may still have after it.
+                is_again=is_again or batch.is_again,
             )
 
     def _outgoing(self, batch: ClaimedBatch) -> Outgoing:

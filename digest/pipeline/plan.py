@@ -124,14 +124,16 @@ def plan(
     """
     if run.schedule_id is None or run.planned_at is not None:
         return True
-    plan_of = PlanOf(run.id, run.schedule_id, run.slot_at, run.upto_seq, rules.batch_size)
     with database.read() as connection:
         span = deliveries.subscriber_span(connection)
+        few = deliveries.is_few(connection, run.schedule_id, most=range_size)
+    plan_of = PlanOf(run.id, run.schedule_id, run.slot_at, run.upto_seq, rules.batch_size, has_few=few)
     raised = Raised(run.upto_seq)
     is_whole = True
     if span is not None:
-        for first in range(span.first, span.last + 1, range_size):
-            part = Range(first, min(first + range_size - 1, span.last))
+        step = span.last - span.first + 1 if few else range_size
+        for first in range(span.first, span.last + 1, step):
+            part = Range(first, min(first + step - 1, span.last))
             written, must_wait = _plan_part(database, plan_of, part, raised)
             is_whole = is_whole and not must_wait
             each(written)

@@ -36,14 +36,17 @@ class PlanOf:
     slot_at: datetime
     upto_seq: int
     batch_size: int
+    has_few: bool = False
+    """Few readers are on the schedule: an index finds them, wherever their ids are."""
 
 
 # A subscriber is due in a run once: active, on this schedule, due from before the slot, not planned yet.
-# "+ 0" keeps both databases from an index that knows schedules: it would be read whole for every range.
 _DUE = """
-s.id BETWEEN :first AND :last AND s.schedule_id + 0 = :schedule AND s.state = 'active'
+s.id BETWEEN :first AND :last AND s.schedule_id = :schedule AND s.state = 'active'
   AND s.due_from_at <= :slot AND s.covered_seq <= :upto
 """
+# Keeps both databases from an index that knows schedules: for each of many ranges it would be read whole.
+_DUE_IN_RANGE = _DUE.replace("s.schedule_id", "s.schedule_id + 0")
 _NOT_PLANNED = """
 NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id
             AND d.subscriber_id BETWEEN :first AND :last)
@@ -103,7 +106,7 @@ def plan_range(
     edition. Planning a range twice changes nothing. The transaction must hold ``LOCK_PLAN``.
     """
     values = _values(plan, span)
-    due, must_wait = _DUE, False
+    due, must_wait = _DUE if plan.has_few else _DUE_IN_RANGE, False
     # The usual case, told apart since asking for every reader would take as long as the rest.
     is_first = not _has_planned(connection, values)
     if not is_first:
@@ -370,6 +373,12 @@ def subscriber_span(connection: Connection) -> Range | None:
     """The smallest and largest subscriber id; None when there is nobody."""
     first, last = connection.execute(text("SELECT min(id), max(id) FROM subscriber")).one()
     return None if first is None else Range(first, last)
+
+
+def is_few(connection: Connection, schedule_id: int, *, most: int) -> bool:
+    """Whether no more readers than that are on a schedule."""
+    query = text("SELECT 1 FROM subscriber WHERE schedule_id = :s LIMIT 1 OFFSET :most")
+    return connection.execute(query, {"s": schedule_id, "most": most}).one_or_none() is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,11 @@ class Town:
     sender: RecordingSender = field(default_factory=lambda: RecordingSender(is_repeatable=False))
     now: datetime = THURSDAY
     dead: set[str] = field(default_factory=set)
+    is_new: bool = True  # False: another process made it
 
     def __post_init__(self) -> None:
+        if not self.is_new:
+            return
         with self.database.write() as connection:
             for slug in ("aber", "bury"):
                 councils.add_council(connection, Council(slug, slug.title()), now=self.now)

@@ -227,10 +227,8 @@ def test_when_the_parent_is_killed_its_helpers_stop(
 def be_the_parent(url: str, path: str, run_id: str) -> None:
     """A process that hands over together with two others, slowly."""
     database = Database(url)
-    town = Town.__new__(Town)
-    town.database, town.now, town.dead = database, SUNDAY, set()
+    town = Town(database, now=SUNDAY, is_new=False)
     ledge = Ledge(Path(path), takes_s=0.05)
-    town.sender = None  # type: ignore[assignment]
     with database.read() as connection:
         run = runs.run_by_id(connection, int(run_id))
     together(town, run, desk(town, ledge))

@@ -111,7 +111,7 @@ class MailingTown(Town):
     def kill_at_random(self, times: int, *, most_s: float) -> None:
         """Two runs at once, killed while they hand over, so many times or until there is nothing to do.
 
-        Every second time one dies alone and leaves its helpers, as if the system had been short of memory.
+        About every second dies alone and leaves its helpers, as if the system had been short of memory.
         """
         dice, begun, now = random.Random(self.seed), time.monotonic(), datetime.fromisoformat(SUNDAY)
         started: list[Process] = []

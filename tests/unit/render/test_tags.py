@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -40,6 +41,19 @@ def test_a_filled_letter_holds_no_tag() -> None:
     assert "-dg" not in whole(filled)
     assert f"{URL}/unsubscribe/u1" in filled.text
     assert "Hello Anna," in filled.text
+
+
+_SCRAPS = (*tags.ALL_TAGS, "-", "-d", "-dg", "-dgU", "nsub-", "dgPrefs-", "x")
+
+
+@given(st.lists(st.sampled_from(_SCRAPS), max_size=12).map("".join))
+def test_tags_are_found_from_left_to_right_wherever_they_stand(text: str) -> None:
+    filled = values()
+    expected = re.sub("|".join(map(re.escape, tags.ALL_TAGS)), lambda tag: filled[tag[0]], text)
+    page = Page(subject="", preheader="", html=None, text=text)
+    assert tags.fill(page, filled).text == expected
+    found = re.findall("|".join(map(re.escape, tags.ALL_TAGS)), text)
+    assert set(tags.tags_in(page)) == set(found)
 
 
 @given(st.text(alphabet="-dgUnsbPref0 ", max_size=60))
