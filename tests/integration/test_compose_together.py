@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from digest.compose.profile import profile_of
 from digest.model import Edition, Page
-from digest.pipeline import plan
+from digest.pipeline import compose, plan
 from digest.pipeline.compose import Printer
 from digest.pipeline.composers import compose_together
-from digest.store import editions
+from digest.store import editions, runs
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import plain_page
 from tests.integration.ledger_town import LIMITS, RULES, SUNDAY, Town
+from tests.integration.processes import lives, until
 
 READERS = 24
 
@@ -112,3 +117,52 @@ def test_few_editions_are_composed_without_help(town: Town) -> None:
         may_fork=lambda: True,
     )
     assert {text.partition(",")[2] for text in texts(town)} == {f" process {os.getpid()}"}
+
+
+_PARENT = """
+import sys
+from tests.integration.test_compose_together import be_the_parent
+be_the_parent(*sys.argv[1:])
+"""
+
+
+def test_when_the_parent_is_killed_its_helpers_stop(town: Town, database_url: str, tmp_path: Path) -> None:
+    run = planned(town)
+    said = tmp_path / "composing"
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", _PARENT, database_url, str(run.id), str(said)]
+    parent = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
+    try:
+        until(lambda: len(processes_in(said)) == 3 or parent.poll() is not None)
+    finally:
+        parent.kill()
+        parent.wait()
+    helpers = processes_in(said) - {parent.pid}
+    assert len(helpers) == 2
+    until(lambda: not any(lives(process) for process in helpers))
+    assert len(texts(town)) < READERS
+    left = READERS - len(texts(town))
+    assert told(town, run, signed_page) == left
+    assert len(texts(town)) == READERS
+
+
+def be_the_parent(url: str, run_id: str, path: str) -> None:
+    """A process that composes together with two others, slowly and one edition at a time."""
+    compose.CHUNK = 1
+    database = Database(url)
+    town = Town(database, now=SUNDAY, is_new=False)
+    with database.read() as connection:
+        run = runs.run_by_id(connection, int(run_id))
+
+    def slow(edition: Edition) -> Page:
+        with Path(path).open("ab", buffering=0) as file:
+            file.write(f"{os.getpid()}\n".encode())
+        time.sleep(0.3)
+        return signed_page(edition)
+
+    told(town, run, slow)
+
+
+def processes_in(path: Path) -> set[int]:
+    """Who has written a line there."""
+    return {int(line) for line in path.read_text().split()} if path.exists() else set()

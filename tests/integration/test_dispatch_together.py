@@ -24,6 +24,7 @@ from digest.store.runs import Run
 from digest.testing import KilledError
 from digest.wiring import holder_name, is_alive
 from tests.integration.ledger_town import SUNDAY, Town
+from tests.integration.processes import lives, until
 
 READERS = 240
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,13 +207,13 @@ def test_when_the_parent_is_killed_its_helpers_stop(
     command = [sys.executable, "-c", _PARENT, database_url, str(ledge.path), str(run.id)]
     parent = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     try:
-        _until(lambda: len(ledge.processes()) == 3 or parent.poll() is not None)
+        until(lambda: len(ledge.processes()) == 3 or parent.poll() is not None)
     finally:
         parent.kill()
         parent.wait()
     helpers = [process for process in ledge.processes() if process != parent.pid]
     assert len(helpers) == 2
-    _until(lambda: not any(_lives(process) for process in helpers))
+    until(lambda: not any(lives(process) for process in helpers))
     assert len(ledge.lines()) < READERS / 2
     # What the helpers held is ready again; only the killed one's letters are in doubt.
     held = town.rows("SELECT DISTINCT holder FROM batch WHERE state = 'claimed'")
@@ -232,19 +233,3 @@ def be_the_parent(url: str, path: str, run_id: str) -> None:
     with database.read() as connection:
         run = runs.run_by_id(connection, int(run_id))
     together(town, run, desk(town, ledge))
-
-
-def _until(is_so: Callable[[], bool]) -> None:
-    for _ in range(2_000):
-        if is_so():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not become so within 20 seconds")
-
-
-def _lives(process: int) -> bool:
-    try:
-        told = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
-    except OSError:
-        return False
-    return told.rpartition(")")[2].split()[0] != "Z"

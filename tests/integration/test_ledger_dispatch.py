@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -190,6 +191,24 @@ def test_killed_between_claim_and_request_is_in_doubt_not_lost(town: Town) -> No
     town.sender.before = lambda outgoing: None
     town.dispatch(run, "two")
     assert town.counts(run) == {"due": 4, "editions": 1, "handed_over": 2, "uncertain": 2}
+
+
+def test_put_back_by_the_next_holder_what_may_have_arrived_still_goes_as_it_was(town: Town) -> None:
+    """Repeatable: a letter written a second time is the same letter, whatever its reader wishes since."""
+    town.sender.is_repeatable = True
+    item = town.publish(1)
+    town.publish(2, slug="bury")
+    (reader,) = town.subscribe()
+    run = town.planned()
+    claim(town, run.id, "one", claim_size=100)
+    town.dead.add("one")
+    stops = iter([False, True])
+    told = replace(town.desk("two"), should_stop=lambda: next(stops, True))
+    assert dispatch.dispatch(town.database, run, told).letters == 0
+    assert town.rows("SELECT state, claimed_at IS NULL FROM batch") == [("ready", False)]
+    town.set_wishes(reader, following("bury"))
+    town.dispatch(run, "three")
+    assert [said.items for said in town.letters()[reader]] == [[item]]
 
 
 def test_a_claim_whose_readers_cannot_be_read_is_put_back_without_a_doubt(
