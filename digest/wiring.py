@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from digest.intake.fetch import Fetcher
     from digest.intake.schedule import Intervals
     from digest.pipeline.compose import Limits
-    from digest.pipeline.dispatch import Desk, Sender
+    from digest.pipeline.holder import Desk, Sender
     from digest.pipeline.plan import Rules
     from digest.pipeline.run import Works
     from digest.pipeline.taking import Roster
@@ -191,7 +191,7 @@ class Hall:
     @cached_property
     def desk(self) -> Desk:
         """What dispatch works with."""
-        from digest.pipeline.dispatch import Desk
+        from digest.pipeline.holder import Desk
 
         return Desk(
             sender=self.sender,

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy import Connection
 
-from digest.links import Purpose, Signer
+from digest.links import Purpose
 from digest.model import (
     BatchState,
     Ended,
@@ -22,14 +21,14 @@ from digest.model import (
     InDoubt,
     Outcome,
     Outgoing,
-    Publication,
     Refused,
     RunState,
 )
 from digest.pipeline import actions, hands, pacing
+from digest.pipeline.holder import Desk
 from digest.pipeline.pages import Pages
 from digest.pipeline.plan import raise_one
-from digest.store import batches, deliveries, notices, pace, publications, runs, troubles
+from digest.store import batches, deliveries, notices, pace, publications, recheck, runs, troubles
 from digest.store.address_changes import AddressChange
 from digest.store.batches import ClaimedBatch, HeldBatch, Moved
 from digest.store.database import LOCK_PLAN, Database
@@ -40,56 +39,6 @@ _FLUSH_EVERY = timedelta(milliseconds=250)
 _MARGIN = timedelta(seconds=1)
 # When one letter is to be tried later and nobody says when.
 _RETRY_AFTER = timedelta(minutes=1)
-
-
-class Sender(Protocol):
-    """What dispatch needs of a way to hand letters over."""
-
-    name: str
-    is_repeatable: bool
-    batch_size: int
-
-    def send(self, outgoing: Outgoing) -> Outcome:
-        """Hand over one request's worth. Expected failures are outcomes, never exceptions."""
-
-    def close(self) -> None:
-        """Let go of connections. Twice is harmless."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a holder needs besides the ledger: sender, identity, links, clock and limits.
-
-    ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
-    ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
-    to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: most requests under
-    way; ``sharing``: how many processes hand over together, so that a claim leaves something for the others.
-    """
-
-    sender: Sender
-    publication: Publication
-    signer: Signer
-    holder: str
-    clock: Callable[[], datetime]
-    is_alive: Callable[[str], bool]
-    claim_size: int
-    hold: timedelta
-    most_doubts: int = 3
-    most_refusals: int = 20
-    most_refused_share: float = 0.0
-    letters_per_hour: int | None = None
-    should_stop: Callable[[], bool] = lambda: False
-    dice: Callable[[], float] = lambda: 1.0
-    spread: timedelta = timedelta(0)
-    at_once: int = 1
-    sharing: int = 1
-
-    @property
-    def most_at_once(self) -> int:
-        """Letters of one claim: with a limit an hour, about a minute's worth."""
-        if self.letters_per_hour is None:
-            return self.claim_size
-        return max(1, min(self.claim_size, self.letters_per_hour // 60))
 
 
 @dataclass(slots=True)
@@ -202,10 +151,10 @@ class _Hand:
         """Who gets the letters of the claim, as everybody is a moment after it."""
         run, notice_to = self._run, notices.STATES.get(self._run.kind)
         with self._database.read() as connection:
-            taken, changed = batches.recheck(connection, held, notice_to=notice_to)
+            taken, changed = recheck.recheck(connection, held, notice_to=notice_to)
         if changed or run.kind in actions.OF_CHANGES:
             with self._database.write(durable=True) as connection:
-                others, moved = batches.recheck_each(connection, run.id, changed, notice_to=notice_to)
+                others, moved = recheck.recheck_each(connection, run.id, changed, notice_to=notice_to)
                 taken, self._changes = actions.with_changes(connection, run, [*taken, *others])
                 if moved:
                     self._replan(connection, moved)

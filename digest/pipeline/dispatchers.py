@@ -10,8 +10,9 @@ import mmap
 from collections.abc import Callable
 from dataclasses import replace
 
-from digest.pipeline.dispatch import Desk, dispatch
+from digest.pipeline.dispatch import dispatch
 from digest.pipeline.helpers import Helper, ShouldStop, is_forkable
+from digest.pipeline.holder import Desk
 from digest.store import batches
 from digest.store.database import Database
 from digest.store.runs import Run

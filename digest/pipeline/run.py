@@ -23,7 +23,7 @@ from digest.pipeline import (
 )
 from digest.pipeline.audiences import Notices
 from digest.pipeline.compose import Limits, Printer
-from digest.pipeline.dispatch import Desk
+from digest.pipeline.holder import Desk
 from digest.pipeline.plan import Rules
 from digest.pipeline.safety import Growth
 from digest.pipeline.settle import LAG, Records, Settler

@@ -13,7 +13,7 @@ from datetime import timedelta
 from digest.errors import SubscriberError
 from digest.links import address_key
 from digest.model import HandedOver, Outcome, Outgoing, Refused, RunKind
-from digest.pipeline.dispatch import Sender
+from digest.pipeline.holder import Sender
 from digest.store import audit, runs
 from digest.store.database import Database
 from digest.store.runs import Run

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, text
 
 from digest.model import Ended, Page, RunKind
-from digest.store.deliveries import PlanOf, Range, extend_batches
+from digest.store.deliveries import Range
 from digest.store.editions import page_ids_of
+from digest.store.filling import extend_batches
 from digest.store.notices import STATES
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, EditionRow, table_of
 from digest.store.types import ENDED_CODES, to_stored
@@ -153,8 +154,7 @@ def plan_groups(
     sizes: dict[int, int] = {}
     for group, edition in editions.items():
         sizes[edition] = sizes.get(edition, 0) + group.size
-    plan = PlanOf(run_id, 0, now, 0, batch_size)
-    already = extend_batches(connection, plan, sizes)
+    already = extend_batches(connection, run_id, sizes, batch_size=batch_size)
     _write_map(connection, editions, already)
     sql = _INSERT.format(
         batches=BATCHES_PER_EDITION,

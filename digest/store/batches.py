@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, String, bindparam, text
 
 from digest.model import BatchState, Ended
-from digest.store.deliveries import end_batch, end_delivery, open_editions
+from digest.store.deliveries import end_batch
 from digest.store.editions import join_newest_revision
+from digest.store.filling import open_editions
 from digest.store.tables import ATTEMPTS, batch_key
 from digest.store.types import to_stored
 
@@ -94,25 +95,6 @@ WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
 ORDER BY b.number, b.id LIMIT :most {lock}
 """
 _USUAL_SIZE = 250  # letters of a batch in a large run, rather too few
-# Of the delivery only what its batch index holds: a million rows are not looked up for nothing.
-_OF_BATCH = """
-FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
-WHERE d.batch_id = :batch AND d.ended IS NULL {which} ORDER BY d.subscriber_id
-"""
-_UNCHANGED = text(
-    "SELECT s.id, s.address, s.name "
-    + _OF_BATCH.format(which="AND s.state IN :states AND (:is_same = 0 OR s.profile_id = :profile)")
-).bindparams(bindparam("states", expanding=True))
-_ANYBODY = text("SELECT s.id, s.address, s.name, s.state, s.profile_id " + _OF_BATCH.format(which=""))
-# Batches of a few letters are looked at together: a run may have as many batches as readers.
-_FEW = 50
-_TOGETHER = 5_000
-_OF_MANY = text(
-    "SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id "
-    "FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
-    "WHERE d.batch_id IN :batches AND d.ended IS NULL ORDER BY d.batch_id, d.subscriber_id"
-).bindparams(bindparam("batches", expanding=True))
-_HOW_MANY = text("SELECT count(*) FROM delivery WHERE batch_id = :batch AND ended IS NULL")
 
 
 def claim(
@@ -128,7 +110,7 @@ def claim(
     """Take ready batches worth up to ``claim_size`` deliveries (one batch at least) for ``holder``.
 
     ``most_batches``: and no more of them than this. The transaction must be durable, and is short: readers
-    are looked at after it (``recheck``), so that nobody waits for it who claims too.
+    are looked at after it (``store.recheck``), so that nobody waits for it who claims too.
     """
     size = max(claim_size, 1)
     most = size if most_batches is None else max(min(most_batches, size), 1)
@@ -170,126 +152,6 @@ def _ready(
         taken.append(row)
         total += row.size
     return taken
-
-
-def recheck(
-    connection: Connection, held: Sequence[HeldBatch], *, notice_to: Sequence[str] | None = None
-) -> tuple[list[ClaimedBatch], list[HeldBatch]]:
-    """The readers of claimed batches; second, the batches where somebody has changed since planning.
-
-    A notice goes to whom it was planned for, while they are in one of the states ``notice_to``.
-    """
-    claimed: list[ClaimedBatch] = []
-    changed: list[HeldBatch] = []
-    states = ("active",) if notice_to is None else tuple(notice_to)
-    same = int(notice_to is None)
-    few = _unchanged_of_few(connection, held, states=states, is_same=bool(same))
-    for one in held:
-        good = few.get(one.id) if one.size <= _FEW else _unchanged(connection, one, states=states, same=same)
-        if good is None:
-            changed.append(one)
-        else:
-            claimed.append(_claimed(one, good))
-    return claimed, changed
-
-
-def recheck_each(
-    connection: Connection, run_id: int, held: Sequence[HeldBatch], *, notice_to: Sequence[str] | None = None
-) -> tuple[list[ClaimedBatch], list[Moved]]:
-    """Of claimed batches where somebody has changed since planning, who gets the letter still.
-
-    Who left, was suppressed or paused since planning is ended here and not among the recipients; whose
-    wishes changed is returned as ``Moved`` for ``replan``.
-    """
-    claimed: list[ClaimedBatch] = []
-    moved: list[Moved] = []
-    for one in held:
-        good, others = _look_at_each(connection, run_id, one, notice_to=notice_to)
-        claimed.append(_claimed(one, good))
-        moved += others
-    return claimed, moved
-
-
-def _claimed(held: HeldBatch, good: Sequence[tuple[int, str, str]]) -> ClaimedBatch:
-    return ClaimedBatch(held.id, held.edition_id, held.page_id, held.attempt, good, held.is_again)
-
-
-def _unchanged(
-    connection: Connection, batch: HeldBatch, *, states: Sequence[str], same: int
-) -> list[tuple[int, str, str]] | None:
-    """The readers of a batch; None where somebody has changed since planning."""
-    values = {"batch": batch.id, "profile": batch.profile_id, "is_same": same, "states": states}
-    expected = connection.execute(_HOW_MANY, {"batch": batch.id}).scalar_one()
-    # The driver's own tuples: making a million Row objects costs as much as reading them.
-    cursor: Any = connection.execute(_UNCHANGED, values).cursor
-    good: list[tuple[int, str, str]] = cursor.fetchall()
-    return good if len(good) == expected else None
-
-
-def _unchanged_of_few(
-    connection: Connection, held: Sequence[HeldBatch], *, states: Sequence[str], is_same: bool
-) -> dict[int, list[tuple[int, str, str]]]:
-    """The readers of the small batches by batch; without those where somebody has changed since planning."""
-    profiles = {row.id: row.profile_id for row in held if row.size <= _FEW}
-    found: dict[int, list[tuple[int, str, str]]] = {id_: [] for id_ in profiles}
-    ids = list(profiles)
-    for start in range(0, len(ids), _TOGETHER):
-        cursor: Any = connection.execute(_OF_MANY, {"batches": ids[start : start + _TOGETHER]}).cursor
-        for batch, id_, address, name, state, profile in cursor.fetchall():
-            if state not in states or (is_same and profile != profiles[batch]):
-                found.pop(batch, None)
-            elif batch in found:
-                found[batch].append((id_, address, name))
-    return found
-
-
-def _look_at_each(
-    connection: Connection, run_id: int, batch: HeldBatch, *, notice_to: Sequence[str] | None
-) -> tuple[list[tuple[int, str, str]], list[Moved]]:
-    """A batch in which somebody has changed since planning: who gets it still, and who has other wishes."""
-    good: list[tuple[int, str, str]] = []
-    moved: list[Moved] = []
-    is_notice = notice_to is not None
-    fine_states = ("active",) if notice_to is None else tuple(notice_to)
-
-    def can_wait(id_: int, state: str) -> bool:
-        # A further attempt has not arrived before: who has paused gets it with the next letter, where that
-        # still covers its range.
-        return state == "paused" and batch.attempt > 1 and _is_last(connection, run_id, id_)
-
-    for id_, address, name, state, profile in connection.execute(_ANYBODY, {"batch": batch.id}).all():
-        is_fine = state in fine_states and (is_notice or profile == batch.profile_id)
-        if is_fine or (batch.is_again and state in ("active", "paused") and not can_wait(id_, state)):
-            good.append((id_, address, name))
-        elif state in fine_states:
-            moved.append(Moved(id_, profile, _from_seq(connection, run_id, id_)))
-        else:
-            end_delivery(connection, run_id, id_, ended=_end_for(state))
-    return good, moved
-
-
-def _from_seq(connection: Connection, run_id: int, subscriber_id: int) -> int:
-    query = text("SELECT from_seq FROM delivery WHERE run_id = :run AND subscriber_id = :subscriber")
-    values = {"run": run_id, "subscriber": subscriber_id}
-    return int(connection.execute(query, values).scalar_one())
-
-
-def _is_last(connection: Connection, run_id: int, subscriber_id: int) -> bool:
-    query = text(
-        "SELECT d.upto_seq = s.covered_seq FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
-        "WHERE d.run_id = :run AND d.subscriber_id = :subscriber"
-    )
-    return bool(connection.execute(query, {"run": run_id, "subscriber": subscriber_id}).scalar_one())
-
-
-def _end_for(state: str) -> Ended:
-    """Leaving and suppression end the letter for good; a pause gives the range back.
-
-    A notice whose moment is over (who is to confirm has confirmed) is cancelled too.
-    """
-    if state == "suppressed":
-        return Ended.SUPPRESSED
-    return Ended.CANCELLED if state in ("paused", "pending", "active") else Ended.LEFT
 
 
 def replan(

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, text
 
 from digest.errors import StoreError
 from digest.model import Ended
-from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, EditionRow, batch_key, table_of
+from digest.store import filling
+from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, batch_key
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
-from digest.store.upsert import insert_if_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,6 @@ ORDER BY s.id
 # A small group goes into one batch, known beforehand; in a large one each has a place of their own.
 _PLACE = "(m.already + row_number() OVER (PARTITION BY m.edition_id ORDER BY s.id) - 1)"
 _BY_PLACE = f"(m.edition_id * {BATCHES_PER_EDITION} + {_PLACE} / :batch_size) * {ATTEMPTS} + 1"
-_SMALL = 4  # of these fill a batch: rather than to split a small group, the batch before stays smaller
 
 # In a range without a delivery of this run all who are due are written: the same words say whose marks move.
 _MOVE_ALL_MARKS = """
@@ -174,106 +173,23 @@ def _write_map(
         "already BIGINT, batch_id BIGINT, PRIMARY KEY (profile_id, covered_seq))"
     )
     wanted = {(profile, raised[profile, mark]) for profile, mark, _ in groups}
-    editions = open_editions(connection, plan.run_id, wanted, content_seq=plan.upto_seq)
+    editions = filling.open_editions(connection, plan.run_id, wanted, content_seq=plan.upto_seq)
     sizes: dict[int, int] = {}
     for profile, mark, n in groups:
         edition = editions[profile, raised[profile, mark]]
         sizes[edition] = sizes.get(edition, 0) + n
-    already = extend_batches(connection, plan, sizes)
+    already = filling.extend_batches(connection, plan.run_id, sizes, batch_size=plan.batch_size)
     rows = []
     for profile, mark, _ in groups:
         edition = editions[profile, raised[profile, mark]]
         batch = None
-        if _is_small(sizes[edition], plan):
+        if filling.is_small(sizes[edition], batch_size=plan.batch_size):
             batch = batch_key(edition, number=already[edition] // plan.batch_size, attempt=1)
         row = {"profile": profile, "mark": mark, "edition": edition, "already": already[edition]}
         rows.append({**row, "batch": batch})
     connection.execute(
         text("INSERT INTO plan_map VALUES (:profile, :mark, :edition, :already, :batch)"), rows
     )
-
-
-def _is_small(n: int, plan: PlanOf) -> bool:
-    return n * _SMALL <= plan.batch_size
-
-
-def open_editions(
-    connection: Connection, run_id: int, wanted: Iterable[tuple[int, int]], *, content_seq: int
-) -> dict[tuple[int, int], int]:
-    """Edition ids by (profile, from_seq), newest revision, made where missing. Twice is harmless."""
-    wanted = set(wanted)
-    found = _editions(connection, run_id)
-    missing = sorted(wanted - set(found))
-    rows = [
-        {
-            "run_id": run_id,
-            "profile_id": profile,
-            "from_seq": from_seq,
-            "revision": 1,
-            "content_seq": content_seq,
-            "is_stale": 0,
-        }
-        for profile, from_seq in missing
-    ]
-    if rows:
-        insert_if_new(connection, table_of(EditionRow), rows)
-        found = _editions(connection, run_id)
-    return {pair: found[pair] for pair in wanted}
-
-
-def _editions(connection: Connection, run_id: int) -> dict[tuple[int, int], int]:
-    rows = connection.execute(
-        text("SELECT profile_id, from_seq, id FROM edition WHERE run_id = :run ORDER BY revision"),
-        {"run": run_id},
-    )
-    return {(profile, from_seq): id_ for profile, from_seq, id_ in rows}
-
-
-def extend_batches(connection: Connection, plan: PlanOf, sizes: Mapping[int, int]) -> dict[int, int]:
-    """Fill each edition's batches by so many more deliveries; returns at which place of it they begin.
-
-    Only a batch that is still waiting may grow; an edition that is being sent already starts a new one, and
-    so does a small group for which the last one has no room.
-    """
-    already: dict[int, int] = {}
-    rows = []
-    levels = _fill_levels(connection, plan)
-    for edition, n in sizes.items():
-        full = levels.get(edition, 0)
-        if _is_small(n, plan) and full % plan.batch_size + n > plan.batch_size:
-            full += plan.batch_size - full % plan.batch_size
-        already[edition] = full
-        number = full // plan.batch_size
-        while number * plan.batch_size < full + n:
-            size = min(full + n - number * plan.batch_size, plan.batch_size)
-            key = batch_key(edition, number=number, attempt=1)
-            rows.append({"id": key, "run": plan.run_id, "edition": edition, "number": number, "size": size})
-            number += 1
-    connection.execute(
-        text(
-            "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
-            "SELECT :id, :run, :edition, :number, 1, :size, CASE WHEN e.composed_at IS NULL THEN 'waiting' "
-            "WHEN e.page_id IS NULL THEN 'closed' ELSE 'ready' END FROM edition e WHERE e.id = :edition "
-            "ON CONFLICT (id) DO UPDATE SET size = excluded.size"
-        ),
-        rows,
-    )
-    return already
-
-
-_LAST_BATCHES = """
-SELECT b.edition_id, b.number, b.size, b.state
-FROM (SELECT edition_id, max(number) AS number FROM batch WHERE run_id = :run AND attempt = 1
-      GROUP BY edition_id) last
-JOIN batch b ON b.edition_id = last.edition_id AND b.number = last.number AND b.attempt = 1
-"""
-
-
-def _fill_levels(connection: Connection, plan: PlanOf) -> dict[int, int]:
-    """Edition -> how many places of its batches are taken; places of a batch that may not grow all are."""
-    size = plan.batch_size
-    rows = connection.execute(text(_LAST_BATCHES), {"run": plan.run_id})
-    return {e: number * size + (n if state == "waiting" else size) for e, number, n, state in rows}
 
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"

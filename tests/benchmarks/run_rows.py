@@ -25,7 +25,7 @@ from digest.model import (
     Summary,
 )
 from digest.pipeline.compose import Limits
-from digest.pipeline.dispatch import Desk
+from digest.pipeline.holder import Desk
 from digest.pipeline.plan import Rules
 from digest.pipeline.publish import take_in
 from digest.pipeline.run import Works, run_due

@@ -22,6 +22,7 @@ from digest.model import (
     Summary,
 )
 from digest.pipeline import compose, dispatch, plan, publish
+from digest.pipeline.holder import Desk
 from digest.pipeline.identity import url_key
 from digest.pipeline.run import RunReport, Works, run_due
 from digest.store import councils, invariants, publications, runs, subscribers, summaries
@@ -148,9 +149,9 @@ class Town:
         desk = self.desk(holder, claim_size=claim_size)
         return Works(self.database, plain_page, RULES, LIMITS, desk, pause=self._wait)
 
-    def desk(self, holder: str = "one", *, claim_size: int = 100) -> dispatch.Desk:
+    def desk(self, holder: str = "one", *, claim_size: int = 100) -> Desk:
         """What dispatch needs, as that holder."""
-        return dispatch.Desk(
+        return Desk(
             sender=self.sender,
             publication=PUBLICATION,
             signer=Signer("k" * 40),

@@ -27,8 +27,9 @@ from digest.model import (
     Sighting,
     SubscriberState,
 )
-from digest.pipeline import dispatch, poll
+from digest.pipeline import poll
 from digest.pipeline.audiences import Notices
+from digest.pipeline.holder import Desk
 from digest.pipeline.notices import send_pending
 from digest.pipeline.run import RunReport, Works, run_due
 from digest.render.notice import NoticeFacts, render_notice
@@ -157,7 +158,7 @@ class PostOffice:
 
     def works(self, holder: str = "one") -> Works:
         """What runs and wishes work with."""
-        desk = dispatch.Desk(
+        desk = Desk(
             sender=self.sender,
             publication=PUBLICATION,
             signer=SIGNER,

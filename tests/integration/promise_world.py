@@ -36,7 +36,8 @@ from digest.model import (
     Summary,
     Support,
 )
-from digest.pipeline import compose, dispatch, plan, poll, publish
+from digest.pipeline import compose, plan, poll, publish
+from digest.pipeline.holder import Desk
 from digest.pipeline.identity import url_key
 from digest.store import councils, meetings, runs, subscribers
 from digest.store.database import LOCK_LOG, Database
@@ -357,13 +358,13 @@ class World:
         with self.database.read() as connection:
             return runs.run_by_id(connection, run_id)
 
-    def desk(self, holder: str, claim_size: int) -> dispatch.Desk:
+    def desk(self, holder: str, claim_size: int) -> Desk:
         def clock() -> datetime:
             if holder in self.dead:
                 raise KilledError
             return self.now
 
-        return dispatch.Desk(
+        return Desk(
             sender=self.sender,
             publication=PUBLICATION,
             signer=Signer("k" * 40),

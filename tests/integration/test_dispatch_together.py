@@ -18,6 +18,7 @@ import pytest
 from digest.model import HandedOver, Outcome, Outgoing, Refused
 from digest.pipeline import dispatch
 from digest.pipeline.dispatchers import dispatch_together
+from digest.pipeline.holder import Desk
 from digest.store import runs
 from digest.store.database import Database
 from digest.store.runs import Run
@@ -98,13 +99,13 @@ def ledge(tmp_path: Path) -> Ledge:
     return Ledge(tmp_path / "arrived.txt")
 
 
-def desk(town: Town, ledge: Ledge) -> dispatch.Desk:
+def desk(town: Town, ledge: Ledge) -> Desk:
     """This process as a holder, which sees whether the others live."""
     found = town.desk(holder_name(), claim_size=8)
     return replace(found, sender=ledge, is_alive=is_alive)
 
 
-def together(town: Town, run: Run, at: dispatch.Desk, *, least_each: int = 1) -> int:
+def together(town: Town, run: Run, at: Desk, *, least_each: int = 1) -> int:
     """Hand over by three; how many letters the caller heard of."""
     heard: list[int] = []
     dispatch_together(

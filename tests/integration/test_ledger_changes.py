@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from digest.model import Outcome, Outgoing, RunState, SubscriberState
-from digest.store import batches
+from digest.store import recheck
 from digest.store.batches import HeldBatch
 from digest.store.database import Database
 from tests.integration.ledger_town import SUNDAY, WEEK, Town, following
@@ -51,14 +51,14 @@ def test_who_leaves_in_the_moment_after_the_claim_gets_nothing(
     gone, stays = town.subscribe(2)
     run = town.planned()
 
-    recheck = batches.recheck
+    looked_at = recheck.recheck
 
     def leave_first(connection: Connection, held: Sequence[HeldBatch], **rest: Any) -> Any:
         assert town.rows("SELECT state FROM batch") == [("claimed",)]
         town.end(gone, SubscriberState.LEFT)
-        return recheck(connection, held, **rest)
+        return looked_at(connection, held, **rest)
 
-    monkeypatch.setattr(batches, "recheck", leave_first)
+    monkeypatch.setattr(recheck, "recheck", leave_first)
     town.dispatch(run)
     assert list(town.letters()) == [stays]
     assert town.ranges(gone) == [(0, 1, "left")]

@@ -11,7 +11,7 @@ import pytest
 from digest.compose.profile import profile_of
 from digest.model import BatchState, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
 from digest.pipeline import dispatch
-from digest.store import batches
+from digest.store import batches, recheck
 from digest.store.database import Database
 from digest.testing import KilledError
 from tests.integration.ledger_town import HOLD, SUNDAY, WEEK, Town, following
@@ -38,7 +38,7 @@ def claim(town: Town, run_id: int, holder: str, *, claim_size: int) -> list[batc
         held = batches.claim(
             connection, run_id, holder=holder, now=town.now, held_until=town.now + HOLD, claim_size=claim_size
         )
-        taken, changed = batches.recheck(connection, held)
+        taken, changed = recheck.recheck(connection, held)
     assert not changed
     return taken
 
@@ -222,7 +222,7 @@ def test_a_claim_whose_readers_cannot_be_read_is_put_back_without_a_doubt(
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(batches, "recheck", fail)
+        patched.setattr(recheck, "recheck", fail)
         with pytest.raises(KilledError):
             town.dispatch(run)
     assert town.rows("SELECT DISTINCT state, claimed_at FROM batch") == [("ready", None)]
