@@ -6,14 +6,25 @@ it, so that `digest --help` stays quick.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from digest.cli.entrance import Entrance, translated
+from digest.cli.entrance import Entrance, interrupted, translated
+
+
+class _Commands(TyperGroup):
+    """All commands; who interrupts one is told how things stand, which Typer would not say."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with interrupted():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="digest",
+    cls=_Commands,
     help="One personal e-mail a week about what your councils decided and what is coming up.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -90,6 +90,13 @@ def translated() -> Iterator[None]:
         # Whoever read our output has enough (`digest … | head`): not an error worth a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """Ctrl-C becomes one line on stderr and exit 130."""
+    try:
+        yield
     except KeyboardInterrupt:
         stop("interrupted: what was done stays done, start it again to go on", code=130)
 

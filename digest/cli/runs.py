@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,11 +22,13 @@ from digest.cli.entrance import (
     say,
     zulu,
 )
+from digest.cli.progress import bars
 from digest.cli.rehearsals import say_due
+from digest.cli.signals import on_signals
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
-    from digest.pipeline.run import Progress, RunReport
+    from digest.pipeline.run import RunReport
 
 run = typer.Typer(
     help="Hand over everything that is due, or look at runs.",
@@ -70,7 +70,8 @@ def run_(
 ) -> None:
     """Hand over everything that is due: plan, compose, send, record.
 
-    Started again, or beside another, it goes on with what is unfinished.
+    Started again, or beside another, it goes on with what is unfinished. Ctrl-C once: the requests under way
+    are answered and the rest is put back; twice: at once, and their letters are in doubt.
 
     Example: digest run --at 2025-09-07T18:00+01:00
     """
@@ -88,8 +89,13 @@ def run_(
         _ = hall.skeleton
         confirm_first_live_run(hall, yes=yes)
         _read_suppressions(hall)
-        with _progress() as progress:
-            reports = run_due(hall.works, patience=wait, progress=progress)
+        asked = threading.Event()
+        on_signals(asked)
+        desk = replace(hall.works.desk, should_stop=asked.is_set)
+        with bars(asked) as progress:
+            reports = run_due(replace(hall.works, desk=desk), patience=wait, progress=progress)
+    if asked.is_set():
+        raise KeyboardInterrupt
     _print(reports, as_json=as_json)
     for one in reports:
         if one.run.why:
@@ -174,43 +180,6 @@ def _duration(text: str) -> timedelta:
     if found is None:
         raise UsageError(f"--patience {text!r} is not a time: write 90s, 10m or 2h")
     return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    from digest.pipeline.run import Progress
-
-    rate = TextColumn("{task.fields[rate]:,.0f} a second")
-    left = TimeRemainingColumn(elapsed_when_finished=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, left)
-    # Drawn by us, not by a thread of its own: a run makes copies of this process to share its work.
-    console, is_quiet = Console(stderr=True), not sys.stderr.isatty()
-    with Bars(*columns, console=console, transient=True, auto_refresh=False, disable=is_quiet) as bars:
-        tasks: dict[tuple[str, int], Any] = {}
-        drawn_at = 0.0
-
-        def tell(what: str, run_id: int, n: int) -> None:
-            nonlocal drawn_at
-            if (what, run_id) not in tasks:
-                total = sum(
-                    bars.tasks[task].completed
-                    for (w, r), task in tasks.items()
-                    if r == run_id and w == "planned"
-                )
-                known = int(total) if what == "handed over" and total else None
-                tasks[what, run_id] = bars.add_task(f"Run {run_id}: {what}", total=known, rate=0)
-            task = tasks[what, run_id]
-            bars.update(task, advance=n)
-            bars.update(task, rate=bars.tasks[task].speed or 0)
-            if (now := time.monotonic()) - drawn_at > 0.1:
-                drawn_at = now
-                bars.refresh()
-
-        yield Progress(tell)
 
 
 def document(report: RunReport) -> dict[str, Any]:

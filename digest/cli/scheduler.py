@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, say
+from digest.cli.signals import on_signals
 
 if TYPE_CHECKING:
-    import threading
-
     from digest.wiring import Hall
 
 
@@ -116,18 +114,6 @@ def another(hall: Hall) -> Hall:
     made = Hall(hall.settings, hall.clock)
     made.skeleton = hall.skeleton  # compiled once, and immutable
     return made
-
-
-def on_signals(stop: threading.Event) -> None:
-    """SIGTERM and Ctrl-C ask to leave; a second one leaves at once."""
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
 
 
 def leave(*, is_clean: bool) -> None:

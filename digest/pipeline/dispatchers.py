@@ -48,7 +48,8 @@ def dispatch_together(
         with database.read() as connection:
             requests, letters = batches.ready(connection, run.id, now=desk.clock())
         parts = min(processes, max(requests // least_requests_each, letters // least_each))
-        if parts > 1 and first.letters and not (first.why or first.refused or first.uncertain):
+        is_well = first.letters and not (first.why or first.refused or first.uncertain)
+        if parts > 1 and is_well and not desk.should_stop():
             _share(database, run, desk, each=each, parts=parts, holder_name=holder_name)
     dispatch(database, run, desk, each=each)
 

@@ -79,7 +79,7 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     """Do everything that is due now, and whatever earlier runs left; returns each run touched.
 
     Waits up to ``patience`` for letters that another process holds, for the hourly limit, and for the time at
-    which the provider lets us come back. Twice is harmless.
+    which the provider lets us come back. Stops where the desk is asked to. Twice is harmless.
     """
     told = progress or Progress()
     clock = works.desk.clock
@@ -92,14 +92,13 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     waited = timedelta(0)
     settler = Settler(works.records, not_sent_after=works.not_sent_after)
     for run in todo:
-        while waited < patience:
+        while not works.desk.should_stop():
             is_done = _advance(works, run, told, settler)
-            if is_done and not _comes_back(works, run, within=patience - waited):
+            left = patience - waited
+            if left <= timedelta(0) or (is_done and not _comes_back(works, run, within=left)):
                 break
             works.pause(_LOOK_AGAIN.total_seconds())
             waited += _LOOK_AGAIN
-        else:
-            _advance(works, run, told, settler)
     return [report(works.database, run.id) for run in todo]
 
 
