@@ -31,23 +31,25 @@ def bars(asked: threading.Event) -> Iterator[Progress]:
         tasks: dict[tuple[str, int], Any] = {}
         drawn_at = 0.0
 
+        def bar_of(what: str, run_id: int) -> Any:
+            if (what, run_id) not in tasks:
+                tasks[what, run_id] = shown.add_task(f"Run {run_id}: {what}", total=None, rate=0)
+            return tasks[what, run_id]
+
+        def expect(what: str, run_id: int, n: int) -> None:
+            if n:
+                task = bar_of(what, run_id)
+                shown.update(task, total=shown.tasks[task].completed + n)
+
         def tell(what: str, run_id: int, n: int) -> None:
             nonlocal drawn_at
             if asked.is_set() and what != "handed over":
                 raise KeyboardInterrupt
-            if (what, run_id) not in tasks:
-                total = sum(
-                    shown.tasks[task].completed
-                    for (w, r), task in tasks.items()
-                    if r == run_id and w == "planned"
-                )
-                known = int(total) if what == "handed over" and total else None
-                tasks[what, run_id] = shown.add_task(f"Run {run_id}: {what}", total=known, rate=0)
-            task = tasks[what, run_id]
+            task = bar_of(what, run_id)
             shown.update(task, advance=n)
             shown.update(task, rate=shown.tasks[task].speed or 0)
             if (now := time.monotonic()) - drawn_at > 0.1:
                 drawn_at = now
                 shown.refresh()
 
-        yield Progress(tell)
+        yield Progress(tell, expect)

@@ -27,7 +27,7 @@ from digest.pipeline.holder import Desk
 from digest.pipeline.plan import Rules
 from digest.pipeline.safety import Growth
 from digest.pipeline.settle import LAG, Records, Settler
-from digest.store import runs
+from digest.store import batches, runs
 from digest.store.database import Database
 from digest.store.runs import Run
 
@@ -57,9 +57,13 @@ class Works:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Called as work is done: what ("planned", "composed", "handed over"), in which run, how many."""
+    """Called as work is done: what ("planned", "composed", "handed over"), in which run, how many.
+
+    ``expect`` is called before it, where it is known how many more are to come.
+    """
 
     tell: Callable[[str, int, int], None] = lambda what, run_id, n: None
+    expect: Callable[[str, int, int], None] = lambda what, run_id, n: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,9 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
             return True
         if works.growth is not None and safety.pause_if_grown(database, current, works.growth):
             return True
+    with database.read() as connection:
+        _, letters = batches.ready(connection, run.id, now=clock())
+    told.expect("handed over", run.id, letters)
     dispatchers.dispatch_together(
         database,
         current,
