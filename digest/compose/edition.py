@@ -15,6 +15,7 @@ from digest.compose.lines import LineIndex, index_of, is_past, moment_of
 from digest.compose.rank import RankKey
 from digest.compose.select import (
     Chosen,
+    Found,
     found_in,
     is_limited_for,
     joined,
@@ -48,6 +49,9 @@ HELD = "held"
 _SHARE = 8
 # With full texts for the top few, this many times as many more are still told in brief.
 _BRIEF_TIMES = 2
+
+# What a run's profiles are told, kept for others of the same wishes: some MB at most.
+_MOST_MADE = 1024
 
 _TEXTS = (Place.DECIDED, Place.CORRECTED)
 _PLACES = tuple(Place)
@@ -88,15 +92,75 @@ class Arranged:
     is_quiet: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that a letter takes from a profile's words: where they occur, by council, among its lines and among
+    its coming meetings."""
+
+    lines: Mapping[str, Found]
+    upcoming: Mapping[str, Found]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for equal findings about the same councils."""
+        return tuple(found.key for found in (*self.lines.values(), *self.upcoming.values()))
+
+
 def edition_of(profile: Profile, lines: LineIndex | Sequence[LogLine], facts: Facts) -> Edition:
-    """The edition for this profile and range; give a ``LineIndex`` when there are many profiles.
+    """The edition for this profile and range; with many profiles, ask ``Editions``.
 
     ``is_empty`` is true when no line says anything to the profile and no quiet note is wished.
 
     Raises: NotFoundError when a followed council is not among ``facts.councils``.
     """
+    index = index_of(lines)
+    return _edition(profile, index, facts, findings_of(profile, index, facts))
+
+
+class Editions:
+    """The editions of one run, each as ``edition_of`` makes it.
+
+    Most words that readers wish to hear of occur in nothing new; whoever wishes the same but for such words
+    is told the same, and shares what was made for the first of them.
+    """
+
+    def __init__(self, lines: LineIndex, facts: Facts) -> None:
+        """``facts.from_seq`` does not matter: every edition has its own."""
+        self.lines = lines
+        self._facts = facts
+        self._made: dict[object, Edition] = {}
+
+    def edition(self, profile: Profile, *, from_seq: int) -> Edition:
+        """The edition of this profile from there on; its ``news`` is the same object where the news is.
+
+        Raises: NotFoundError as ``edition_of``.
+        """
+        findings = findings_of(profile, self.lines, self._facts)
+        wordless = replace(profile, topics=(), keywords=(), excluded=(), wards=())
+        key = (wordless, from_seq, findings.key)
+        made = self._made.get(key)
+        if made is None:
+            made = _edition(wordless, self.lines, replace(self._facts, from_seq=from_seq), findings)
+            made = made.with_news(object())
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            self._made[key] = made
+        return made.told_to(profile)
+
+
+def findings_of(profile: Profile, index: LineIndex, facts: Facts) -> Findings:
+    """Where the profile's words occur. Raises: NotFoundError as ``edition_of``."""
+    councils = [rules.council.slug for rules in rules_of(profile, facts.councils)]
+    upcoming = index.upcoming(facts.upcoming)
+    return Findings(
+        {slug: found_in(profile, index.words, slug) for slug in councils},
+        {slug: found_in(profile, upcoming.words, slug) for slug in councils},
+    )
+
+
+def _edition(profile: Profile, index: LineIndex, facts: Facts, findings: Findings) -> Edition:
     councils = tuple(rules.council for rules in rules_of(profile, facts.councils))
-    arranged = arrange(profile, index_of(lines), facts)
+    arranged = arrange(profile, index, facts, findings)
     waiting, silences = facts.waiting or {}, facts.silences or {}
     return Edition(
         profile=profile,
@@ -130,12 +194,22 @@ def items_of(edition: Edition) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *counted)))
 
 
-def arrange(profile: Profile, index: LineIndex, facts: Facts) -> Arranged:
-    """Every chosen item in one place: named, counted with a fold, or earlier."""
-    chosen = select(profile, index, from_seq=facts.from_seq, upto_seq=facts.upto_seq, councils=facts.councils)
+def arrange(profile: Profile, index: LineIndex, facts: Facts, findings: Findings) -> Arranged:
+    """Every chosen item in one place: named, counted with a fold, or earlier.
+
+    Nothing here looks at the profile's words: the findings are all that they say.
+    """
+    chosen = select(
+        profile,
+        index,
+        from_seq=facts.from_seq,
+        upto_seq=facts.upto_seq,
+        councils=facts.councils,
+        found=findings.lines,
+    )
     if not chosen and not profile.quiet_note:
         return Arranged()
-    known = _known(profile, index, facts)
+    known = _known(profile, index, facts, findings)
     chosen = tuple(_as_known(item, known) for item in chosen)
     recent, earlier = _split_by_age(chosen, known, facts)
     named, waiting = _split_by_time(recent, facts)
@@ -154,7 +228,7 @@ def arrange(profile: Profile, index: LineIndex, facts: Facts) -> Arranged:
 # --- what is coming up ----------------------------------------------------------------------------
 
 
-def _known(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, Chosen]:
+def _known(profile: Profile, index: LineIndex, facts: Facts, findings: Findings) -> dict[str, Chosen]:
     """Coming meetings from state that the wishes let in, by item; a paused council's may be outdated."""
     upcoming = index.upcoming(facts.upcoming)
     known: dict[str, Chosen] = {}
@@ -163,8 +237,7 @@ def _known(profile: Profile, index: LineIndex, facts: Facts) -> dict[str, Chosen
             continue
         slug = rules.council.slug
         meetings = upcoming.within(slug, as_of=facts.as_of, horizon=facts.horizon)
-        found = found_in(profile, upcoming.words, slug)
-        for meeting in known_meetings(profile, meetings, rules, found):
+        for meeting in known_meetings(profile, meetings, rules, findings.upcoming[slug]):
             known[meeting.item] = meeting
     return known
 

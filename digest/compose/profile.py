@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from digest.errors import SubscriberError
@@ -280,6 +281,7 @@ def _kinds(kinds: Iterable[WishKind | str] | None) -> tuple[WishKind, ...]:
     return tuple(kind for kind in WishKind if kind in wished)
 
 
+@lru_cache(maxsize=256)
 def _word(given: str, words: type[_Word], *, what: str) -> _Word:
     text = given.strip().casefold().replace(" ", "_").replace("-", "_")
     try:

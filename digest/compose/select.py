@@ -87,6 +87,14 @@ class Found:
     excluded: Mapping[int, str]
     matches: Mapping[int, tuple[Reason, ...]]
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for equal finds."""
+        return (*self.excluded.items(), *self.matches.items())
+
+
+_NOTHING = Found({}, {})
+
 
 def select(
     profile: Profile,
@@ -95,8 +103,11 @@ def select(
     from_seq: int,
     upto_seq: int,
     councils: Mapping[str, Council],
+    found: Mapping[str, Found] | None = None,
 ) -> tuple[Chosen, ...]:
     """What the lines with ``from_seq < seq <= upto_seq`` say to this profile, first in rank first.
+
+    ``found``: where its words occur, by council; they are looked for where nobody has yet.
 
     Raises: NotFoundError when a followed council is not among ``councils``.
     """
@@ -104,10 +115,10 @@ def select(
     chosen: list[Chosen] = []
     for rules in rules_of(profile, councils):
         slug = rules.council.slug
-        found = found_in(profile, index.words, slug)
+        finds = found_in(profile, index.words, slug) if found is None else found[slug]
         is_enabled = slug in profile.enabled
         for history in index.histories(slug, from_seq=from_seq, upto_seq=upto_seq, is_enabled=is_enabled):
-            verdict = judge(profile, history, rules, found, from_seq=from_seq)
+            verdict = judge(profile, history, rules, finds, from_seq=from_seq)
             if not isinstance(verdict, str):
                 chosen.append(verdict)
     return tuple(sorted(joined(chosen), key=rank_of))
@@ -126,7 +137,7 @@ def found_in(profile: Profile, words: WordIndex, council: str) -> Found:
                     continue
                 matches[ordinal] = (*matches.get(ordinal, ()), wording.reason(kind, key))
     excluded = {ordinal: word for word in profile.excluded for ordinal in words.with_words(word, council)}
-    return Found(excluded, matches)
+    return Found(excluded, matches) if excluded or matches else _NOTHING
 
 
 def rules_of(profile: Profile, councils: Mapping[str, Council]) -> Iterator[Rules]:

@@ -7,12 +7,13 @@ the opaque delivery id is the only thing about a reader that the provider keeps 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
 
 from digest.deliver.message import ONE_CLICK, envelope_address, one_line, shared_headers, values_of
-from digest.model import Outgoing, Page, Readers, Recipient
+from digest.model import Form, Outgoing, Page, Readers, Recipient
 from digest.render.tags import (
     ACTION,
     MAX_VALUE_BYTES,
@@ -21,7 +22,7 @@ from digest.render.tags import (
     PREFERENCES,
     UNSUBSCRIBE,
     VIEW,
-    fill,
+    checked_link,
     tags_in,
     values_for,
 )
@@ -37,6 +38,7 @@ _NO_TRACKING = {
     "subscription_tracking": {"enable": False},
     "ganalytics": {"enable": False},
 }
+_WIRE = "sendgrid"
 _PERSONAL = (UNSUBSCRIBE, PREFERENCES, ACTION, NAME_HTML, NAME_TEXT)
 
 
@@ -47,21 +49,68 @@ def request_body(outgoing: Outgoing, recipients: Sequence[Recipient], *, is_tria
 
     Raises: RenderError for a link that must not stand in HTML.
     """
-    page = _viewable(outgoing, recipients[0])
-    shared = orjson.dumps(_shared(outgoing, page, is_trial=is_trial))
-    people = ",".join(_people(outgoing, Readers.of(recipients))).encode()
-    return b'%b,"personalizations":[%b]}' % (shared[:-1], people)
+    wire = _wire_of(outgoing.page)
+    view_url = checked_link(outgoing.view_url, "view")
+    shared = orjson.dumps(_shared(outgoing, view_url, is_trial=is_trial))
+    people = ",".join(_people(outgoing, Readers.of(recipients), wire.tags)).encode()
+    content = wire.content(outgoing.page.own, view_url.encode())
+    return b"".join([shared[:-1], b',"content":[', *content, b'],"personalizations":[', people, b"]}"])
 
 
-def _shared(outgoing: Outgoing, page: Page, *, is_trial: bool) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A form as JSON writes it, its pieces inside the quotes and cut at the one link that all readers share,
+    and the tags of its pages."""
+
+    html: tuple[tuple[bytes, ...], ...] | None
+    text: tuple[tuple[bytes, ...], ...]
+    tags: tuple[str, ...]
+
+    def content(self, own: tuple[str, str], view_url: bytes) -> list[bytes]:
+        """The parts of a page with these words of its own (HTML, text) and this link, to be joined."""
+        found = [b'{"type":"text/plain","value":"', *_laid(self.text, _written(own[1]), view_url), b'"}']
+        if self.html is not None:
+            html = _laid(self.html, _written(own[0]), view_url)
+            found += [b',{"type":"text/html","value":"', *html, b'"}']
+        return found
+
+
+def _wire_of(page: Page) -> _Wire:
+    """The page's form for the wire, made once for all its pages.
+
+    Links are filled in as bytes: neither a tag nor a link holds what JSON would write otherwise. Own words
+    hold no tags (``render.tags.neutralise``).
+    """
+    form = page.form or Form(None if page.html is None else (page.html,), (page.text,))
+    wire = form.made.get(_WIRE)
+    if wire is None:
+        html = None if form.html is None else _cut(form.html)
+        wire = form.made[_WIRE] = _Wire(html, _cut(form.text), tags_in(page))
+    return wire
+
+
+def _laid(pieces: Sequence[Sequence[bytes]], own: bytes, view_url: bytes) -> list[bytes]:
+    laid: list[bytes] = []
+    for piece in pieces:
+        for cut in piece:
+            laid += (cut, view_url)
+        laid[-1] = own
+    return laid[:-1]
+
+
+def _cut(pieces: Sequence[str]) -> tuple[tuple[bytes, ...], ...]:
+    return tuple(tuple(_written(piece).split(VIEW.encode())) for piece in pieces)
+
+
+def _written(text: str) -> bytes:
+    return orjson.dumps(text)[1:-1]
+
+
+def _shared(outgoing: Outgoing, view_url: str, *, is_trial: bool) -> dict[str, object]:
     publication = outgoing.publication
-    content = [{"type": "text/plain", "value": page.text}]
-    if page.html is not None:
-        content.append({"type": "text/html", "value": page.html})
     shared: dict[str, object] = {
         "from": {"email": envelope_address(publication.from_address), "name": one_line(publication.name)},
-        "subject": one_line(page.subject),
-        "content": content,
+        "subject": one_line(outgoing.page.subject.replace(VIEW, view_url)),
         "headers": shared_headers(outgoing),
         "categories": [CATEGORY],
         "tracking_settings": _NO_TRACKING,
@@ -73,18 +122,12 @@ def _shared(outgoing: Outgoing, page: Page, *, is_trial: bool) -> dict[str, obje
     return shared
 
 
-def _viewable(outgoing: Outgoing, anyone: Recipient) -> Page:
-    """The page with the one link filled that is the same for all readers."""
-    keep = {tag: tag for tag in _PERSONAL}
-    return fill(outgoing.page, keep | {VIEW: values_of(outgoing, anyone)[VIEW]})
-
-
-def _people(outgoing: Outgoing, readers: Readers) -> list[str]:
+def _people(outgoing: Outgoing, readers: Readers, tags: Sequence[str]) -> list[str]:
     """One personalization a reader, as JSON text: written by hand, since this is the work of a large run.
 
     Every value was checked to hold no character that JSON would read, but for names, which are encoded.
     """
-    tags = [tag for tag in tags_in(outgoing.page) if tag in _PERSONAL]
+    tags = [tag for tag in tags if tag in _PERSONAL]
     columns = {UNSUBSCRIBE: _links(outgoing, readers, readers.unsubscribe_urls)}
     if PREFERENCES in tags:
         columns[PREFERENCES] = _links(outgoing, readers, readers.preferences_urls)

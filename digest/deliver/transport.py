@@ -8,13 +8,14 @@ they are two exceptions, `NotSentError` and `UnansweredError`: the difference be
 from __future__ import annotations
 
 import http.client
-import selectors
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from digest.errors import DeliveryError, SettingsError
@@ -40,9 +41,33 @@ class Answer:
     body: bytes = field(repr=False)
 
 
+class _Connection(http.client.HTTPConnection):
+    """One that hands a request to the system whole: head and body apart would wake the far side twice."""
+
+    _held: list[bytes] | None = None
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+    def send_whole(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> None:
+        """``request``, in one writing."""
+        held: list[bytes] = []
+        self._held = held
+        self.request(method, url, body, headers)
+        self._held = None
+        self.send(b"".join(held))
+
+
+class _TLSConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS."""
+
+
 @dataclass(slots=True)
 class _Idle:
-    connection: http.client.HTTPConnection
+    connection: _Connection
     since: float
 
 
@@ -101,7 +126,7 @@ class Transport:
         for one in idle:
             one.connection.close()
 
-    def _take(self) -> http.client.HTTPConnection:
+    def _take(self) -> _Connection:
         """An idle connection that is fresh and open, else a new one."""
         while True:
             with self._lock:
@@ -112,12 +137,12 @@ class Transport:
                 return one.connection
             one.connection.close()
 
-    def _connect(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection
+    def _connect(self) -> _Connection:
+        connection: _Connection
         if self._tls is None:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._connect_timeout_s)
+            connection = _Connection(self._host, self._port, timeout=self._connect_timeout_s)
         else:
-            connection = http.client.HTTPSConnection(
+            connection = _TLSConnection(
                 self._host, self._port, timeout=self._connect_timeout_s, context=self._tls
             )
         try:
@@ -131,19 +156,19 @@ class Transport:
 
     def _send(
         self,
-        connection: http.client.HTTPConnection,
+        connection: _Connection,
         method: str,
         path: str,
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> None:
         try:
-            connection.request(method, self._path + path, body, {**headers, **self._secret_headers})
+            connection.send_whole(method, self._path + path, body, {**headers, **self._secret_headers})
         except OSError as error:
             # Not every byte could be handed to the system, so no whole request can have arrived.
             raise NotSentError(f"the request to {self.base_url} broke off: {_said(error)}") from error
 
-    def _read(self, connection: http.client.HTTPConnection) -> tuple[Answer, bool]:
+    def _read(self, connection: _Connection) -> tuple[Answer, bool]:
         try:
             response = connection.getresponse()
             body = response.read(MAX_ANSWER_BYTES + 1)
@@ -153,18 +178,18 @@ class Transport:
         may_stay = response.isclosed() and not response.will_close
         return Answer(response.status, headers, body[:MAX_ANSWER_BYTES]), may_stay
 
-    def _give_back(self, connection: http.client.HTTPConnection) -> None:
+    def _give_back(self, connection: _Connection) -> None:
         with self._lock:
             self._idle.append(_Idle(connection, time.monotonic()))
 
 
-def _is_open(connection: http.client.HTTPConnection) -> bool:
+def _is_open(connection: _Connection) -> bool:
     """False when the far side has closed, or said something unasked: nothing may be written there."""
     if connection.sock is None:
         return False
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection.sock, selectors.EVENT_READ)
-        return not selector.select(0)
+    readable = select.poll()
+    readable.register(connection.sock, select.POLLIN)
+    return not readable.poll(0)
 
 
 def _said(error: BaseException) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from digest.model.meetings import Council, Meeting
 from digest.model.summaries import Condensed
@@ -96,6 +97,9 @@ class Edition:
 
     ``earlier`` counts matching items older than ``look_back`` after a pause. ``is_quiet``: nothing in
     the range, but the reader wished a line that says so.
+
+    ``news`` is one object for all editions of a run that differ in nothing but their profiles' words (topics,
+    keywords, wards); None where nobody has compared. ``replace`` never carries it over.
     """
 
     profile: Profile
@@ -110,6 +114,19 @@ class Edition:
     silences: tuple[Silence, ...] = ()
     earlier: int = 0
     is_quiet: bool = False
+    news: object = field(init=False, default=None, compare=False, repr=False)
+
+    def with_news(self, news: object) -> Edition:
+        """The same edition, marked as one of those with this ``news``."""
+        edition = replace(self)
+        object.__setattr__(edition, "news", news)
+        return edition
+
+    def told_to(self, profile: Profile) -> Edition:
+        """The same news for a profile that differs in words alone."""
+        edition = replace(self, profile=profile)
+        object.__setattr__(edition, "news", self.news)
+        return edition
 
     @property
     def is_empty(self) -> bool:
@@ -122,15 +139,66 @@ class Edition:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """What pages of equal news have in common: pieces of HTML and text, and between them a page's own words.
+
+    Forms are told apart by what they are, not by what they say. ``made`` holds what others have made of this
+    one (compressed, as JSON) for its next page.
+    """
+
+    html: tuple[str, ...] | None
+    text: tuple[str, ...]
+    made: dict[str, Any] = field(init=False, default_factory=dict, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Characters of all pieces."""
+        return sum(map(len, (*(self.html or ()), *self.text)))
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An edition's rendered bytes, with tags in place of everything personal (see ``render.page``)."""
+    """An edition's rendered bytes, with tags in place of everything personal (see ``render.page``).
+
+    One that was laid out from a ``form`` knows it, and its ``own`` words (HTML, text); ``replace`` never
+    carries them over.
+    """
 
     subject: str
     preheader: str
     html: str | None
     text: str
     language: str = "en"
+    form: Form | None = field(init=False, default=None, compare=False, repr=False)
+    own: tuple[str, str] = field(init=False, default=("", ""), compare=False, repr=False)
+
+    @classmethod
+    def laid_out(
+        cls, form: Form, own: tuple[str, str], *, subject: str, preheader: str, language: str
+    ) -> Page:
+        """The page of this form with its own words (HTML, text) between the pieces.
+
+        It is joined when somebody looks at it: on its way through a run nobody does.
+        """
+        page = cls.__new__(cls)
+        values = {"subject": subject, "preheader": preheader, "language": language, "form": form, "own": own}
+        for name, value in values.items():
+            object.__setattr__(page, name, value)
+        return page
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> str | None:
+            # Python asks here for what is not set yet: the whole of a page laid out from a form.
+            if name == "html":
+                whole = None if self.form.html is None else self.own[0].join(self.form.html)
+            elif name == "text":
+                whole = self.own[1].join(self.form.text)
+            else:
+                raise AttributeError(name)
+            object.__setattr__(self, name, whole)
+            return whole
 
     @property
     def fingerprint(self) -> str:

@@ -41,11 +41,13 @@ OF_CHANGES = (RunKind.MOVE, RunKind.ADDRESS)
 _NOBODY = 0  # no subscriber has this id: its links lead to a page that says so
 
 
-def recipients_of(run_id: int, batch: ClaimedBatch, *, signer: Signer, base_url: str, on: date) -> Readers:
-    """The batch's readers with their own links, made in bulk."""
-    if not batch.recipients:
+def recipients_of(
+    run_id: int, recipients: Sequence[tuple[int, str, str]], *, signer: Signer, base_url: str, on: date
+) -> Readers:
+    """Readers, given by (subscriber id, address, name), with their own links; made in bulk."""
+    if not recipients:
         return Readers.of(())
-    ids, addresses, names = zip(*batch.recipients, strict=True)
+    ids, addresses, names = zip(*recipients, strict=True)
     leave, change = signer.token_columns((Purpose.UNSUBSCRIBE, Purpose.PREFERENCES), ids, on=on)
     return Readers(
         ids,

@@ -14,7 +14,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digest import slots
-from digest.compose.edition import Facts, edition_of
+from digest.compose.edition import Editions, Facts, edition_of
 from digest.compose.lines import LineIndex
 from digest.compose.profile import Limits as TierLimits
 from digest.compose.profile import within
@@ -102,13 +102,16 @@ def _keep(
 ) -> bool:
     """Store what was composed; False when a correction came meanwhile, which it would not hold."""
     composed: list[Composed] = []
+    items: dict[object, tuple[Item, ...]] = {}
     for one, edition in made:
         try:
             page = None if edition.is_empty else printer(edition)
         except RenderError as error:
             failed.append(f"edition {one.id}: {error}")
             continue
-        composed.append(Composed(one.id, page, tuple(_items(edition))))
+        if edition.news not in items:
+            items[edition.news] = tuple(_items(edition))
+        composed.append(Composed(one.id, page, items[edition.news]))
     with database.write(lock=LOCK_LOG) as connection:
         if publications.last_correction(connection) > content_seq:
             return False
@@ -153,7 +156,7 @@ class Composing:
     def __init__(self, run: Run, limits: Limits) -> None:
         self._run = run
         self._limits = limits
-        self._index_held: tuple[int, LineIndex] | None = None
+        self._held: tuple[int, Editions] | None = None
         self._held_seq = -1
         self.content_seq = 0
         self._facts: Facts | None = None
@@ -161,22 +164,25 @@ class Composing:
 
     def edition(self, connection: Connection, one: ToCompose, profile: Profile) -> Edition:
         """What one edition says. An earlier beginning than any before it reads the log again."""
-        facts = replace(self.facts(connection), from_seq=one.from_seq)
-        return edition_of(within(profile, self._limits.tiers), self.lines(connection, one), facts)
+        wishes = within(profile, self._limits.tiers)
+        return self._editions(connection, one).edition(wishes, from_seq=one.from_seq)
 
     def lines(self, connection: Connection, one: ToCompose) -> LineIndex:
         """The lines from this edition's beginning or an earlier one's; an older range loads again."""
-        held = self._index_held if self._held_seq == self.content_seq else None
+        return self._editions(connection, one).lines
+
+    def _editions(self, connection: Connection, one: ToCompose) -> Editions:
+        held = self._held if self._held_seq == self.content_seq else None
         if held is None or one.from_seq < held[0]:
             lines = publications.lines_between(
                 connection, from_seq=one.from_seq, upto_seq=self._run.upto_seq, content_seq=self.content_seq
             )
-            held = (one.from_seq, LineIndex(lines))
-            self._index_held, self._held_seq = held, self.content_seq
+            held = (one.from_seq, Editions(LineIndex(lines), self.facts(connection)))
+            self._held, self._held_seq = held, self.content_seq
         return held[1]
 
     def facts(self, connection: Connection) -> Facts:
-        """What all editions have in common; ``from_seq`` is for the caller to replace."""
+        """What all editions have in common, but for ``from_seq``."""
         if self._facts is None:
             limits = self._limits
             if self._run.schedule_id is not None:

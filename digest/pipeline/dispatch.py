@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from digest.links import Purpose
 from digest.model import (
     BatchState,
     Ended,
@@ -26,7 +25,7 @@ from digest.model import (
 )
 from digest.pipeline import actions, hands, pacing
 from digest.pipeline.holder import Desk
-from digest.pipeline.pages import Pages
+from digest.pipeline.pages import Links, Pages
 from digest.pipeline.plan import raise_one
 from digest.store import batches, deliveries, notices, pace, publications, recheck, runs, troubles
 from digest.store.address_changes import AddressChange
@@ -95,6 +94,7 @@ class _Hand:
         self._run = run
         self._desk = desk
         self._pages = Pages(database)
+        self._links = Links(run.id, desk.signer, desk.publication.base_url)
         self._held_until = desk.clock()
         self._wait_until: datetime | None = None
         self._stride, self._under_way = pacing.Stride(), 1
@@ -174,6 +174,7 @@ class _Hand:
     def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
         self._pages.expect(taken)
+        self._links.expect(taken)
         send, began_at, at = self._desk.sender.send, self._desk.clock(), 0
         while at < len(taken):
             if self._must_stop() or self._is_over():
@@ -317,22 +318,16 @@ class _Hand:
 
     def _outgoing(self, batch: ClaimedBatch) -> Outgoing:
         desk, sent_at = self._desk, self._desk.clock()
-        view = desk.signer.token(Purpose.VIEW, batch.page_id, on=sent_at.date())
+        readers, view_url = self._links.of(batch, on=sent_at.date())
         return Outgoing(
             run_id=self._run.id,
             batch_id=batch.id,
             kind=self._run.kind,
             page=self._pages.of(batch),
-            view_url=f"{desk.publication.base_url}/view/{view}",
+            view_url=view_url,
             publication=desk.publication,
             recipients=actions.addressed(
-                actions.recipients_of(
-                    self._run.id,
-                    batch,
-                    signer=desk.signer,
-                    base_url=desk.publication.base_url,
-                    on=sent_at.date(),
-                ),
+                readers,
                 self._run.kind,
                 changes=self._changes,
                 signer=desk.signer,

@@ -19,7 +19,6 @@ from digest.pipeline import compose, plan
 from digest.pipeline.actions import recipients_of
 from digest.pipeline.run import Works
 from digest.store import deliveries, editions, publications, subscribers
-from digest.store.batches import ClaimedBatch
 from digest.store.subscribers import Subscriber
 
 
@@ -128,9 +127,12 @@ def letter_of(works: Works, page: Page, reader: Subscriber | None) -> Letter:
     """Filled with the reader's own address, but with links of a subscriber that does not exist (0)."""
     now = works.desk.clock()
     address, name = (reader.address, reader.name) if reader else ("reader@example.org", "")
-    batch = ClaimedBatch(0, 0, 0, 1, [(0, address, name)])
     recipient = recipients_of(
-        0, batch, signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
+        0,
+        [(0, address, name)],
+        signer=works.desk.signer,
+        base_url=works.desk.publication.base_url,
+        on=now.date(),
     )[0]
     outgoing = Outgoing(
         run_id=0,

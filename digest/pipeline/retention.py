@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
 
 from digest.store import retention, subscribers, suppressions
 from digest.store.database import LOCK_LOG, LOCK_PLAN, Database
@@ -101,7 +104,7 @@ class _Hand:
         return gone, batches
 
     def editions(self, before: datetime) -> int:
-        """Editions of runs completed before then, with what they named."""
+        """Editions of runs completed before then, and what only they named."""
         gone, last = 0, 0
         while (run := self._next_run("edition", before, last)) is not None:
             while True:
@@ -112,21 +115,33 @@ class _Hand:
                 gone += n
                 self._each(n)
             last = run
+        # Looked at each time: who was stopped here before has left some.
+        self._ranges(self._span("news"), retention.drop_news)
         return gone
 
     def pages(self, before: datetime) -> int:
-        """Pages stored before then that nothing shows any more."""
+        """Pages stored before then that nothing shows any more, and forms that no page has."""
         with self._database.read() as connection:
             span = retention.page_span(connection, before=before)
+        gone = self._ranges(span, partial(retention.drop_pages, before=before))
+        self._ranges(self._span("form"), retention.drop_forms)
+        return gone
+
+    def _span(self, table: str) -> tuple[int, int] | None:
+        with self._database.read() as connection:
+            return retention.span(connection, table)
+
+    def _ranges(self, span: tuple[int, int] | None, drop: Callable[[Connection, int, int], int]) -> int:
         gone = 0
         if span is not None:
             for first in range(span[0], span[1] + 1, self._most):
                 last = min(first + self._most - 1, span[1])
-                # Composing finds stored pages under this lock.
+                # Composing finds stored pages, forms and news under this lock.
                 with self._database.write(lock=LOCK_LOG) as connection:
-                    n = retention.drop_pages(connection, first, last, before=before)
+                    n = drop(connection, first, last)
                 gone += n
-                self._each(n)
+                if n:
+                    self._each(n)
         return gone
 
     def events(self, before: datetime) -> int:

@@ -24,7 +24,6 @@ from digest.pipeline.run import Works
 from digest.pipeline.safety import AllowList
 from digest.render.lint import Finding, lint
 from digest.store import councils, deliveries, editions, profiles, publications, runs, subscribers
-from digest.store.batches import ClaimedBatch
 from digest.store.deliveries import RangeOf
 from digest.store.subscribers import Subscriber
 
@@ -172,9 +171,8 @@ def send_test(works: Works, page: Page, *, to: str, allow_list: Iterable[str]) -
 
 def _sent(works: Works, page: Page, to: str) -> Outcome:
     now = works.desk.clock()
-    batch = ClaimedBatch(0, 0, 0, 1, [(0, to, "")])
     recipient = recipients_of(
-        0, batch, signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
+        0, [(0, to, "")], signer=works.desk.signer, base_url=works.desk.publication.base_url, on=now.date()
     )[0]
     return works.desk.sender.send(
         Outgoing(

@@ -26,6 +26,8 @@ class Fragment:
 
 # A control character: content has lost its own before it gets here (plain.one_line, plain.many_lines).
 GAP = "\x02"
+# Where the words go that are the letter's own (why this reader gets it), in its shell.
+OWN_GAP = "\x04"
 
 
 def fragment_of(html: str, text: str) -> Fragment:

@@ -23,7 +23,7 @@ from digest.model import (
     RunKind,
 )
 from digest.render import sentences, tags
-from digest.render.page import FILLER, Pieces, shell_page
+from digest.render.page import FILLER, Pieces, in_shell
 from digest.render.plain import many_lines, one_line, shortened, tidy
 from digest.render.samples import NOTICES, TAG_NAMES
 from digest.render.skeleton import Skeleton
@@ -99,7 +99,7 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "is_digest": kind not in _UNSETTLED,
     }
     said = Pieces([part.html.render(context)], [tidy(part.text.render(context))])
-    return shell_page(tongue, shell, said, format=facts.format)[0]
+    return in_shell(tongue, shell, said, format=facts.format).whole()
 
 
 # To people who have not confirmed: there is no digest yet to change or to leave.

@@ -1,7 +1,8 @@
 """An edition becomes a Page: subject, preheader, HTML and text, with tags in place of everything personal.
 
 The page joins ready fragments: an entry is rendered once for each detail and language, whoever reads it;
-only the reader's own reason is laid into its gap.
+only the reader's own reason is laid into its gap. Editions of equal news are printed once, and each gets
+its own words (why it comes) laid in.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from digest.model import Detail, Edition, Entry, Folded, Format, Origin, Page, Place, Reason
+from digest.model import Detail, Edition, Entry, Folded, Form, Format, Origin, Page, Place, Reason
 from digest.render import sentences, tags
 from digest.render.budget import MAX_BYTES, Fitted, fit
-from digest.render.fragment import GAP, Fragment, fragment_of
+from digest.render.fragment import GAP, OWN_GAP, Fragment, fragment_of
 from digest.render.plain import tidy, wrapped
+from digest.render.printed import Printed
 from digest.render.samples import PART_TAGS, SHELL, TAG_NAMES
 from digest.render.skeleton import Skeleton, Tongue
 from digest.render.subject import preheader_of, subject_of
@@ -49,14 +51,14 @@ def render_page(edition: Edition, skeleton: Skeleton, *, max_bytes: int = MAX_BY
 
     HTML and text stay within ``max_bytes`` once the tags are replaced. Same edition and skeleton, same page.
     """
-    tongue = skeleton.tongue(edition.profile.language)
-    letter = _Letter(edition, skeleton, tongue, year_of(edition.as_of))
+    letter = _Letter(edition, skeleton, skeleton.tongue(edition.profile.language), year_of(edition.as_of))
+    own = letter.own()
     room = max_bytes
     while True:
-        page, size_bytes = letter.page(letter.fitted(room))
-        excess = size_bytes - max_bytes
+        printed = letter.printed(room)
+        excess = printed.size_with(own) - max_bytes
         if excess <= 0 or not edition.entries or room <= 0:
-            return page
+            return printed.page(own)
         room -= excess + _STEP_BYTES
 
 
@@ -114,9 +116,24 @@ class _Letter:
             render=partial(self.entry, has_less=has_less),
         )
 
-    def page(self, fitted: Fitted) -> tuple[Page, int]:
-        """The whole page from fitted entries, and how many bytes its larger part has, tags replaced."""
-        dated = self._dated()
+    def own(self) -> Fragment:
+        """The words that only this reader's wishes say."""
+        line = sentences.why_line(self.edition.profile, self.edition.councils, self.language)
+        return fragment_of(str(escape(line)), wrapped(line))
+
+    def printed(self, room_bytes: int) -> Printed:
+        """The page from entries fitted into so much room; from memory where equal news was printed before."""
+        news = self.edition.news
+        if news is None:
+            return self._printed(room_bytes)
+        printed = self.skeleton.forms.get((news, room_bytes))
+        if printed is None:
+            printed = self._printed(room_bytes)
+            self.skeleton.forms.keep((news, room_bytes), printed, weight=printed.form.size)
+        return printed
+
+    def _printed(self, room_bytes: int) -> Printed:
+        fitted, dated = self.fitted(room_bytes), self._dated()
         subject = subject_of(self.edition, self.language, dated=self._day_and_month())
         preheader = preheader_of(self.edition, self.language, dated=dated, subject=subject)
         pieces = self._body(fitted)
@@ -129,7 +146,7 @@ class _Letter:
             "filler": FILLER,
             "dated": dated,
             "opening": tags.neutralise(sentences.opening_line(self.edition, self.language)),
-            "why": sentences.why_sentences(self.edition.profile, self.edition.councils, self.language),
+            "why": (Markup(OWN_GAP),),  # noqa: S704 - constant
             # Said once: beside the councils that wait for support, or else at the end.
             "support_line": "" if self.edition.limited else self.skeleton.publication.support_line,
             "has_ai": any(e.summary is not None and e.summary.origin is Origin.AI for e, _ in fitted.shown),
@@ -137,7 +154,7 @@ class _Letter:
             "imprint": self.skeleton.imprint,
             "is_shared": True,
         }
-        return shell_page(self.tongue, context, pieces, format=self.edition.profile.format)
+        return in_shell(self.tongue, context, pieces, format=self.edition.profile.format)
 
     def entry(self, entry: Entry, detail: Detail, *, has_less: bool) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
@@ -283,31 +300,37 @@ class _Letter:
         return self.edition.councils[0].timezone if self.edition.councils else "UTC"
 
 
-def shell_page(
-    tongue: Tongue, context: Mapping[str, Any], pieces: Pieces, *, format: Format
-) -> tuple[Page, int]:
-    """The shell around the pieces, and how many bytes the larger part has, tags replaced.
+def in_shell(tongue: Tongue, context: Mapping[str, Any], pieces: Pieces, *, format: Format) -> Printed:
+    """The shell around the pieces, cut where the letter's own words go.
 
     Jinja writes the shell alone: the pieces, many times its size, are laid in afterwards.
     """
     part, words = tongue.parts[SHELL], tongue.language("Hello%(name)s,", name=GAP)
-    whole, html_bytes = None, 0
+    html, html_bytes = None, 0
     if format is Format.HTML:
         greeting = Markup(words.replace(GAP, tags.NAME_HTML))  # noqa: S704 - our own words and tag
         shell = part.html.render(context, greeting=greeting, body=GAP)
-        html_bytes = tags.size_after(shell) + pieces.html_bytes
-        whole = _laid_in(shell, "".join(pieces.html))
+        html_bytes = _size(shell) + pieces.html_bytes
+        html = _cut(_laid_in(shell, "".join(pieces.html)))
     # The pieces are tidy already: only the shell around them needs it.
     shell = tidy(part.text.render(context, greeting=words.replace(GAP, tags.NAME_TEXT), body=GAP))
-    text_bytes = tags.size_after(shell) + pieces.text_bytes
-    page = Page(
+    text_bytes = _size(shell) + pieces.text_bytes
+    return Printed(
         subject=str(context["subject"]),
         preheader=str(context["preheader"]),
-        html=whole,
-        text=_laid_in(shell, "".join(pieces.text).strip("\n")),
         language=tongue.language.code,
+        form=Form(html, _cut(_laid_in(shell, "".join(pieces.text).strip("\n")))),
+        html_bytes=html_bytes,
+        text_bytes=text_bytes,
     )
-    return page, max(html_bytes, text_bytes)
+
+
+def _size(shell: str) -> int:
+    return tags.size_after(shell.replace(OWN_GAP, ""))
+
+
+def _cut(whole: str) -> tuple[str, ...]:
+    return tuple(whole.split(OWN_GAP))
 
 
 def _laid_in(shell: str, body: str) -> str:

@@ -113,8 +113,8 @@ def council_names(councils: Sequence[Council], language: Language) -> str:
     return language.joined(names) if names else language("your councils")
 
 
-def why_sentences(profile: Profile, councils: Sequence[Council], language: Language) -> tuple[str, ...]:
-    """Why this reader gets this letter, from their own wishes."""
+def why_line(profile: Profile, councils: Sequence[Council], language: Language) -> str:
+    """Why this reader gets this letter, from their own wishes: a few sentences on one line."""
     sentences = [language("You follow %(councils)s.", councils=council_names(councils, language))]
     wanted = [wish for wish in profile.committees if wish.is_wanted]
     if wanted:
@@ -127,7 +127,7 @@ def why_sentences(profile: Profile, councils: Sequence[Council], language: Langu
         if len(words) > MAX_NAMES:
             shown[-1] = language.count("one more", "%(n)d more", len(words) - MAX_NAMES + 1)
         sentences.append(language("You asked to be told of %(words)s.", words=language.joined(shown)))
-    return (" ".join(sentences),)
+    return " ".join(sentences)
 
 
 def reason_sentence(reasons: Sequence[Reason], language: Language) -> str:

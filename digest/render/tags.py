@@ -78,10 +78,10 @@ def values_for(
     # What takes more than this in HTML is no name to greet by.
     spoken = f" {spoken}" if spoken and len(escape(spoken).encode()) < MAX_VALUE_BYTES else ""
     return {
-        UNSUBSCRIBE: _checked(unsubscribe_url, "unsubscribe"),
-        PREFERENCES: _checked(preferences_url, "preferences"),
-        VIEW: _checked(view_url, "view"),
-        ACTION: _checked(action_url or preferences_url, "action"),
+        UNSUBSCRIBE: checked_link(unsubscribe_url, "unsubscribe"),
+        PREFERENCES: checked_link(preferences_url, "preferences"),
+        VIEW: checked_link(view_url, "view"),
+        ACTION: checked_link(action_url or preferences_url, "action"),
         NAME_HTML: escape(spoken),
         NAME_TEXT: spoken,
     }
@@ -152,7 +152,8 @@ def _pieces(text: str) -> tuple[str, ...]:
     return (*pieces, text[begins:])
 
 
-def _checked(url: str, what: str) -> str:
+def checked_link(url: str, what: str) -> str:
+    """The link, fit to stand in HTML and text. Raises: RenderError where it is not."""
     if not _PLAIN_URL.fullmatch(url):
         raise RenderError(
             f"the {what} link is not a plain http(s) address, but {url[:80]!r}: "

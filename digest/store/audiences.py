@@ -73,8 +73,9 @@ def everybody(kind: RunKind, *, council_ids: Sequence[int] = (), until: datetime
 # A letter of theirs named the item, and none that reached beyond the line has been handed over since.
 _TOLD = """
 s.id BETWEEN :first AND :last AND s.at_once = 1 AND s.state IN :states AND s.id IN (
-  SELECT d.subscriber_id FROM edition_item i
-  JOIN batch b ON b.edition_id = i.edition_id
+  SELECT d.subscriber_id FROM news_item i
+  JOIN edition e ON e.news_id = i.news_id
+  JOIN batch b ON b.edition_id = e.id
   JOIN delivery d ON d.batch_id = b.id
   JOIN run r ON r.id = d.run_id
   WHERE i.item IN :items AND i.is_folded = 0 AND r.kind = 'digest' AND d.upto_seq < :seq

@@ -15,6 +15,7 @@ from digest.store.editions import join_newest_revision
 from digest.store.filling import open_editions
 from digest.store.tables import ATTEMPTS, batch_key
 from digest.store.types import to_stored
+from digest.store.upsert import execute_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +256,11 @@ def record_handed_over(
 ) -> None:
     """``record`` of many batches (id, provider's id) that the provider took, in one statement."""
     at = to_stored(now)
-    connection.execute(
-        text(
-            "UPDATE batch SET state = 'handed_over', recorded_at = :now, provider_id = :provider, "
-            "why = NULL, retry_at = NULL "
-            "WHERE id = :id AND holder = :holder AND state IN ('claimed', 'uncertain')"
-        ),
-        [{"id": id_, "provider": provider, "holder": holder, "now": at} for id_, provider in answers],
+    execute_plain(
+        connection,
+        "UPDATE batch SET state = 'handed_over', recorded_at = ?, provider_id = ?, why = NULL, "
+        "retry_at = NULL WHERE id = ? AND holder = ? AND state IN ('claimed', 'uncertain')",
+        [(at, provider, id_, holder) for id_, provider in answers],
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -25,10 +26,10 @@ from digest.errors import DatabaseBusyError, SchemaError, StoreError
 from digest.store import tables
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-HEAD = "0004"
+HEAD = "0005"
 # Programs from this schema on work with HEAD too. A migration that only expands leaves it; one that contracts
 # sets it to the schema that no longer used what goes (docs/operating.md, "A new version").
-OLDEST_PROGRAM = "0001"
+OLDEST_PROGRAM = "0005"
 _NOBODYS = "~"  # sorts behind every revision
 # A table of the schema's own, beside alembic's: what it says is of this database and never copied to another.
 _KEEP_OLDEST = (
@@ -37,6 +38,7 @@ _KEEP_OLDEST = (
     f"INSERT INTO oldest_program VALUES ('{OLDEST_PROGRAM}')",
 )
 BUSY_TIMEOUT_MS = 30_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_3, 0.01
 # Kilobytes of SQLite pages kept per connection: the hot pages of a million readers, within the memory bar.
 CACHE_KB = 16_384
 
@@ -137,7 +139,7 @@ class Database:
     ) -> Iterator[Connection]:
         if self.is_sqlite:
             connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin_writing(connection)
         elif repeatable:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         session_lock = lock if repeatable and not self.is_sqlite else None
@@ -157,6 +159,30 @@ class Database:
             if session_lock is not None:
                 connection.execute(text("SELECT pg_advisory_unlock(:k)"), {"k": session_lock})
                 connection.commit()
+
+    def _begin_writing(self, connection: Connection) -> None:
+        """Take SQLite's write lock.
+
+        SQLite itself looks for it again after pauses that grow to a tenth of a second. Several processes that
+        write by turns would mostly sleep beside a free lock, so we look more often.
+        """
+        raw: Any = connection.connection.dbapi_connection
+        until, pause = time.monotonic() + BUSY_TIMEOUT_MS / 1000, _FIRST_PAUSE_S
+        raw.execute("PRAGMA busy_timeout=0")
+        try:
+            while time.monotonic() < until:
+                try:
+                    raw.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise
+                    time.sleep(pause)
+                    pause = min(1.2 * pause, _LONGEST_PAUSE_S)
+                else:
+                    return
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        raise DatabaseBusyError(f"{self.shown_url} is held by another process for too long: try again")
 
     def _end(self, connection: Connection, how: str) -> None:
         if not self.is_sqlite:

@@ -17,6 +17,7 @@ from digest.model import Ended
 from digest.store import filling
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, batch_key
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
+from digest.store.upsert import execute_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +186,8 @@ def _write_map(
         batch = None
         if filling.is_small(sizes[edition], batch_size=plan.batch_size):
             batch = batch_key(edition, number=already[edition] // plan.batch_size, attempt=1)
-        row = {"profile": profile, "mark": mark, "edition": edition, "already": already[edition]}
-        rows.append({**row, "batch": batch})
-    connection.execute(
-        text("INSERT INTO plan_map VALUES (:profile, :mark, :edition, :already, :batch)"), rows
-    )
+        rows.append((profile, mark, edition, already[edition], batch))
+    execute_plain(connection, "INSERT INTO plan_map VALUES (?, ?, ?, ?, ?)", rows)
 
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"

@@ -339,8 +339,8 @@ def enabled_for(connection: Connection, slug: str) -> list[EnabledFor]:
 def told_of(connection: Connection, item: str) -> int:
     """How many letters that were handed over name an item."""
     query = text(
-        "SELECT count(*) FROM edition_item i "
-        "JOIN batch b ON b.edition_id = i.edition_id AND b.state = 'handed_over' "
+        "SELECT count(*) FROM news_item i JOIN edition e ON e.news_id = i.news_id "
+        "JOIN batch b ON b.edition_id = e.id AND b.state = 'handed_over' "
         "JOIN delivery d ON d.batch_id = b.id AND (d.ended IS NULL OR d.ended = :sent) "
         "WHERE i.item = :item AND i.is_folded = 0"
     )

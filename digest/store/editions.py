@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 import orjson
 import zstandard
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, text, update
 
 from digest.errors import NotFoundError
-from digest.model import Page
-from digest.store.tables import EditionItemRow, EditionRow, PageRow, table_of
+from digest.model import Form, Page
+from digest.store.tables import EditionRow, FormRow, NewsItemRow, NewsRow, PageRow, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import insert_plain
+from digest.store.upsert import execute_plain, insert_plain
 
 _E = table_of(EditionRow)
-_I = table_of(EditionItemRow)
+_I = table_of(NewsItemRow)
+_N = table_of(NewsRow)
 _P = table_of(PageRow)
+_F = table_of(FormRow)
 # Of a page of 40 kB: 4.1 kB at level 3, 4.2 kB at level 1 in half the time (zstandard 0.2x, measured).
 _LEVEL = 1
+_PACKED = "packed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +90,48 @@ def keep_editions(
     if not made:
         return 0
     page_ids = iter(page_ids_of(connection, [one.page for one in made if one.page is not None], now=now))
+    news_ids = _news_ids(connection, made)
     at = to_stored(now)
-    rows = [
-        {
-            "e": one.edition_id,
-            "page": None if one.page is None else next(page_ids),
-            "content": content_seq,
-            "now": at,
-        }
-        for one in made
-    ]
-    done = connection.execute(
-        text(
-            "UPDATE edition SET page_id = :page, content_seq = :content, composed_at = :now "
-            "WHERE id = :e AND composed_at IS NULL"
-        ),
-        rows,
-    ).rowcount
-    insert_plain(
+    done = execute_plain(
         connection,
-        _I,
-        ("edition_id", "item", "version", "is_folded"),
-        [(one.edition_id, i.item, i.version, int(i.is_folded)) for one in made for i in one.items],
+        "UPDATE edition SET page_id = ?, news_id = ?, content_seq = ?, composed_at = ? "
+        "WHERE id = ? AND composed_at IS NULL",
+        [
+            (
+                None if one.page is None else next(page_ids),
+                news_ids.get(id(one.items)),
+                content_seq,
+                at,
+                one.edition_id,
+            )
+            for one in made
+        ],
     )
     # By what the edition has become, not by what we made: somebody else may have composed it first.
     settle_waiting(connection, [one.edition_id for one in made])
-    return max(done, 0)
+    return done
+
+
+def _news_ids(connection: Connection, made: Sequence[Composed]) -> dict[int, int]:
+    """The row of what is named, stored where it is new, by the ``id`` of its tuple."""
+    distinct = {id(one.items): one.items for one in made if one.items}
+    prints = {key: _print_of(items) for key, items in distinct.items()}
+    found = _known(connection, _N, prints.values())
+    if new := {prints[key]: items for key, items in distinct.items() if prints[key] not in found}:
+        insert_plain(connection, _N, ("fingerprint",), [(print_,) for print_ in new])
+        found = _known(connection, _N, prints.values())
+        insert_plain(
+            connection,
+            _I,
+            ("news_id", "item", "version", "is_folded"),
+            [(found[p], i.item, i.version, int(i.is_folded)) for p, items in new.items() for i in items],
+        )
+    return {key: found[print_] for key, print_ in prints.items()}
+
+
+def _print_of(items: Sequence[Item]) -> str:
+    named = sorted((one.item, one.version, one.is_folded) for one in items)
+    return sha256(orjson.dumps(named)).hexdigest()
 
 
 def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
@@ -127,19 +146,39 @@ def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
 
 def page_ids_of(connection: Connection, pages: Sequence[Page], *, now: datetime) -> list[int]:
     """The row id of each page, in their order; equal pages are stored once however often asked for."""
-    packed = [_packed(page) for page in pages]
-    wanted = dict(packed)
-    found = _known_pages(connection, wanted)
+    form_ids = _form_ids(connection, pages)
     at = to_stored(now)
-    rows = [(print_, body, at) for print_, body in wanted.items() if print_ not in found]
-    if rows:
-        insert_plain(connection, _P, ("fingerprint", "body", "created_at"), rows)
-        found = _known_pages(connection, wanted)
-    return [found[print_] for print_, _ in packed]
+    rows = []
+    for page in pages:
+        form = page.form
+        packed = _packed(page) if form is None else _own(page, _packed_form(form)[0])
+        rows.append((*packed, at, None if form is None else form_ids[form]))
+    wanted = {row[0]: row for row in rows}
+    found = _known(connection, _P, wanted)
+    new = [row for print_, row in wanted.items() if print_ not in found]
+    if new:
+        insert_plain(connection, _P, ("fingerprint", "body", "created_at", "form_id"), new)
+        found = _known(connection, _P, wanted)
+    return [found[row[0]] for row in rows]
 
 
-def _known_pages(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:
-    query = select(_P.c.fingerprint, _P.c.id).where(_P.c.fingerprint.in_(list(fingerprints)))
+def _form_ids(connection: Connection, pages: Sequence[Page]) -> dict[Form, int]:
+    """The row id of each form, stored where it is new."""
+    forms = {page.form: _packed_form(page.form) for page in pages if page.form is not None}
+    wanted = dict(forms.values())
+    found = _known(connection, _F, wanted)
+    new = [(print_, body) for print_, body in wanted.items() if print_ not in found]
+    if new:
+        insert_plain(connection, _F, ("fingerprint", "body"), new)
+        found = _known(connection, _F, wanted)
+    return {form: found[print_] for form, (print_, _) in forms.items()}
+
+
+def _known(connection: Connection, table: Table, fingerprints: Iterable[str]) -> dict[str, int]:
+    wanted = list(dict.fromkeys(fingerprints))
+    if not wanted:
+        return {}
+    query = select(table.c.fingerprint, table.c.id).where(table.c.fingerprint.in_(wanted))
     return dict(connection.execute(query).all())
 
 
@@ -148,21 +187,61 @@ def page_by_id(connection: Connection, page_id: int) -> Page:
     return pages_by_id(connection, (page_id,))[page_id]
 
 
-def pages_by_id(connection: Connection, page_ids: Sequence[int]) -> dict[int, Page]:
-    """The pages as they were rendered. Raises: NotFoundError for the first whose retention is over."""
-    query = select(_P.c.id, _P.c.body).where(_P.c.id.in_(page_ids))
-    found = {id_: _unpacked(body) for id_, body in connection.execute(query) if body is not None}
+def pages_by_id(
+    connection: Connection, page_ids: Sequence[int], *, forms: MutableMapping[int, Form] | None = None
+) -> dict[int, Page]:
+    """The pages as they were rendered. Raises: NotFoundError for the first whose retention is over.
+
+    ``forms``, by row id, are not read again; those that are read are added.
+    """
+    forms = {} if forms is None else forms
+    query = select(_P.c.id, _P.c.body, _P.c.form_id).where(_P.c.id.in_(page_ids))
+    rows = connection.execute(query).all()
+    _read_forms(connection, {form for _, _, form in rows if form is not None and form not in forms}, forms)
+    found = {id_: _unpacked(body) if form is None else _with(forms[form], body) for id_, body, form in rows}
     for id_ in page_ids:
         if id_ not in found:
             raise NotFoundError(f"page {id_} is not stored any more: its retention is over")
     return found
 
 
-def _packed(page: Page) -> tuple[str, bytes]:
-    """Fingerprint and compressed bytes: one line of JSON with all but the HTML, which follows as it is.
+def _read_forms(connection: Connection, ids: Collection[int], forms: MutableMapping[int, Form]) -> None:
+    if not ids:
+        return
+    for id_, packed in connection.execute(select(_F.c.id, _F.c.body).where(_F.c.id.in_(ids))):
+        html, text_pieces = orjson.loads(zstandard.decompress(packed))
+        forms[id_] = Form(None if html is None else tuple(html), tuple(text_pieces))
 
-    The fingerprint is of the compressed bytes, a tenth to read; another version of zstandard may give equal
-    pages other ones, and then they are stored twice.
+
+# The fingerprints are of compressed bytes, a tenth to read; another version of zstandard may give equal pages
+# other ones, and then they are stored twice.
+
+
+def _packed_form(form: Form) -> tuple[str, bytes]:
+    """Fingerprint and compressed bytes of a form, made once for all of its pages."""
+    packed: tuple[str, bytes] | None = form.made.get(_PACKED)
+    if packed is None:
+        body = zstandard.compress(orjson.dumps([form.html, form.text]), _LEVEL)
+        packed = form.made[_PACKED] = (sha256(body).hexdigest(), body)
+    return packed
+
+
+def _own(page: Page, form_print: str) -> tuple[str, bytes]:
+    """Fingerprint and bytes of what a page adds to its form, as JSON."""
+    body = orjson.dumps([page.subject, page.preheader, page.language, *page.own])
+    return sha256(form_print.encode() + body).hexdigest(), body
+
+
+def _with(form: Form, body: bytes) -> Page:
+    subject, preheader, language, own_html, own_text = orjson.loads(body)
+    own = (own_html, own_text)
+    return Page.laid_out(form, own, subject=subject, preheader=preheader, language=language)
+
+
+def _packed(page: Page) -> tuple[str, bytes]:
+    """Fingerprint and compressed bytes of a page without a form.
+
+    That is one line of JSON with all but the HTML, which follows as it is.
     """
     head = orjson.dumps([page.subject, page.preheader, page.text, page.language, page.html is not None])
     body = zstandard.compress(head + b"\n" + (page.html or "").encode(), _LEVEL)
@@ -184,8 +263,8 @@ def mark_stale(connection: Connection, item: str, *, content_seq: int) -> set[in
     Batches not yet claimed move to the revision and wait for it; claimed ones go as they are.
     """
     query = text(
-        "SELECT DISTINCT e.id, e.run_id, e.profile_id, e.from_seq, e.revision FROM edition_item i "
-        "JOIN edition e ON e.id = i.edition_id JOIN run r ON r.id = e.run_id "
+        "SELECT DISTINCT e.id, e.run_id, e.profile_id, e.from_seq, e.revision FROM news_item i "
+        "JOIN edition e ON e.news_id = i.news_id JOIN run r ON r.id = e.run_id "
         "WHERE i.item = :item AND e.is_stale = 0 AND r.state NOT IN ('completed', 'cancelled') "
         "AND EXISTS (SELECT 1 FROM batch b WHERE b.edition_id = e.id "
         "AND b.state IN ('waiting', 'ready', 'claimed'))"
@@ -250,5 +329,10 @@ def _move(connection: Connection, new: int, which: str, **values: int) -> None:
 
 def items_of(connection: Connection, edition_id: int) -> tuple[Item, ...]:
     """What an edition names or counts."""
-    query = select(_I.c.item, _I.c.version, _I.c.is_folded).where(_I.c.edition_id == edition_id)
+    query = (
+        select(_I.c.item, _I.c.version, _I.c.is_folded)
+        .join(_E, _E.c.news_id == _I.c.news_id)
+        .where(_E.c.id == edition_id)
+        .order_by(_I.c.item)
+    )
     return tuple(Item(item, version, bool(folded)) for item, version, folded in connection.execute(query))

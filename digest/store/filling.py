@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, text
 
 from digest.store.tables import EditionRow, batch_key, table_of
-from digest.store.upsert import insert_if_new
+from digest.store.upsert import execute_plain, insert_plain
 
 _SMALL = 4  # of these fill a batch: rather than to split a small group, the batch before stays smaller
 
@@ -24,19 +24,13 @@ def open_editions(
     wanted = set(wanted)
     found = _editions(connection, run_id)
     missing = sorted(wanted - set(found))
-    rows = [
-        {
-            "run_id": run_id,
-            "profile_id": profile,
-            "from_seq": from_seq,
-            "revision": 1,
-            "content_seq": content_seq,
-            "is_stale": 0,
-        }
-        for profile, from_seq in missing
-    ]
-    if rows:
-        insert_if_new(connection, table_of(EditionRow), rows)
+    if missing:
+        insert_plain(
+            connection,
+            table_of(EditionRow),
+            ("run_id", "profile_id", "from_seq", "revision", "content_seq", "is_stale"),
+            [(run_id, profile, from_seq, 1, content_seq, 0) for profile, from_seq in missing],
+        )
         found = _editions(connection, run_id)
     return {pair: found[pair] for pair in wanted}
 
@@ -69,15 +63,14 @@ def extend_batches(
         while number * batch_size < full + n:
             size = min(full + n - number * batch_size, batch_size)
             key = batch_key(edition, number=number, attempt=1)
-            rows.append({"id": key, "run": run_id, "edition": edition, "number": number, "size": size})
+            rows.append((key, run_id, edition, number, size, edition))
             number += 1
-    connection.execute(
-        text(
-            "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
-            "SELECT :id, :run, :edition, :number, 1, :size, CASE WHEN e.composed_at IS NULL THEN 'waiting' "
-            "WHEN e.page_id IS NULL THEN 'closed' ELSE 'ready' END FROM edition e WHERE e.id = :edition "
-            "ON CONFLICT (id) DO UPDATE SET size = excluded.size"
-        ),
+    execute_plain(
+        connection,
+        "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
+        "SELECT ?, ?, ?, ?, 1, ?, CASE WHEN e.composed_at IS NULL THEN 'waiting' "
+        "WHEN e.page_id IS NULL THEN 'closed' ELSE 'ready' END FROM edition e WHERE e.id = ? "
+        "ON CONFLICT (id) DO UPDATE SET size = excluded.size",
         rows,
     )
     return already

@@ -47,15 +47,24 @@ def drop_batches(connection: Connection, run_id: int) -> int:
 
 
 def drop_editions(connection: Connection, run_id: int, *, most: int) -> int:
-    """Delete editions of a run that has no deliveries and no batches left, with their items."""
+    """Delete editions of a run that has no deliveries and no batches left."""
     ids = (
         "(SELECT id FROM edition WHERE run_id = :run AND NOT EXISTS "
         "(SELECT 1 FROM delivery WHERE run_id = :run) AND NOT EXISTS "
         "(SELECT 1 FROM batch WHERE run_id = :run) ORDER BY id LIMIT :most)"
     )
     values = {"run": run_id, "most": most}
-    connection.execute(text(f"DELETE FROM edition_item WHERE edition_id IN {ids}"), values)
     return connection.execute(text(f"DELETE FROM edition WHERE id IN {ids}"), values).rowcount
+
+
+def drop_news(connection: Connection, first: int, last: int) -> int:
+    """Delete news of that range of ids that no edition tells any more, with what it named."""
+    which = "BETWEEN :first AND :last AND NOT EXISTS (SELECT 1 FROM edition e WHERE e.news_id = {})"
+    values = {"first": first, "last": last}
+    item = which.format("news_item.news_id")
+    connection.execute(text(f"DELETE FROM news_item WHERE news_id {item}"), values)
+    news = which.format("news.id")
+    return connection.execute(text(f"DELETE FROM news WHERE id {news}"), values).rowcount
 
 
 def drop_pages(connection: Connection, first: int, last: int, *, before: datetime) -> int:
@@ -65,6 +74,21 @@ def drop_pages(connection: Connection, first: int, last: int, *, before: datetim
         "(SELECT page_id FROM edition WHERE page_id BETWEEN :first AND :last)"
     )
     return connection.execute(query, {"first": first, "last": last, "before": to_stored(before)}).rowcount
+
+
+def drop_forms(connection: Connection, first: int, last: int) -> int:
+    """Delete forms of that range of ids that no page has any more."""
+    query = text(
+        "DELETE FROM form WHERE id BETWEEN :first AND :last "
+        "AND NOT EXISTS (SELECT 1 FROM page WHERE page.form_id = form.id)"
+    )
+    return connection.execute(query, {"first": first, "last": last}).rowcount
+
+
+def span(connection: Connection, table: str) -> tuple[int, int] | None:
+    """The smallest and largest id of a table; None when it is empty."""
+    first, last = connection.execute(text(f"SELECT min(id), max(id) FROM {table}")).one()
+    return None if first is None else (int(first), int(last))
 
 
 def page_span(connection: Connection, *, before: datetime) -> tuple[int, int] | None:

@@ -45,18 +45,22 @@ def insert_or_update(
     connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=new), list(rows))
 
 
+def execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run the statement, with ``?`` for each stored value, for every row; returns how many rows it changed.
+
+    Goes to the driver as it is: making statements of Python values costs several times the work.
+    """
+    if not rows:
+        return 0
+    if connection.dialect.name != "sqlite":
+        statement = statement.replace("?", "%s")
+    return max(connection.exec_driver_sql(statement, list(rows)).rowcount, 0)
+
+
 def insert_plain(
     connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows of plain stored values, those that no unique key forbids: for tables of millions.
-
-    Goes to the driver as it is: making statements of Python values costs several times the insert.
-    """
-    if not rows:
-        return
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    statement = (
-        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(mark for _ in columns)}) "
-        "ON CONFLICT DO NOTHING"
-    )
-    connection.exec_driver_sql(statement, list(rows))
+    """Insert rows of plain stored values, those that no unique key forbids: for tables of millions."""
+    names, marks = ", ".join(columns), ", ".join("?" for _ in columns)
+    insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+    execute_plain(connection, insert, rows)

@@ -22,7 +22,7 @@ from tests.integration.ledger_town import SUNDAY, WEEK, Town
 
 KEPT = Kept(timedelta(days=60), timedelta(days=30), timedelta(days=20), timedelta(days=10))
 KEY = "k" * 40
-TABLES = ("delivery", "batch", "edition", "edition_item", "page", "event")
+TABLES = ("delivery", "batch", "edition", "news", "news_item", "page", "event")
 
 
 class StopError(Exception):

@@ -61,14 +61,54 @@ class TroubleRow(SQLModel, table=True):
     taken_before: int = Field(default=0, sa_column=_count())
 
 
+class FormRow(SQLModel, table=True):
+    """What pages of equal news have in common, stored once; zstandard over JSON."""
+
+    __tablename__ = "form"
+    id: int | None = Field(default=None, sa_column=key())
+    fingerprint: str = Field(unique=True)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class PageRow(SQLModel, table=True):
-    """Rendered bytes, stored once however many editions are equal; zstandard over JSON."""
+    """Rendered bytes, stored once however many editions are equal.
+
+    With a ``form_id`` its own words alone (JSON), else all of it (zstandard over JSON and HTML).
+    """
 
     __tablename__ = "page"
     id: int | None = Field(default=None, sa_column=key())
     fingerprint: str = Field(unique=True)
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=at())
+    form_id: int | None = Field(default=None, sa_column=ref("form.id", null=True))
+    __table_args__ = (
+        Index(
+            "page_form",
+            "form_id",
+            sqlite_where=text("form_id IS NOT NULL"),
+            postgresql_where=text("form_id IS NOT NULL"),
+        ),
+    )
+
+
+class NewsRow(SQLModel, table=True):
+    """What editions name and count; those that are told the same share it."""
+
+    __tablename__ = "news"
+    id: int | None = Field(default=None, sa_column=key())
+    fingerprint: str = Field(unique=True)
+
+
+class NewsItemRow(SQLModel, table=True):
+    """One item that is named (or counted, ``is_folded``): evidence for corrections and for `explain`."""
+
+    __tablename__ = "news_item"
+    news_id: int = Field(sa_column=ref("news.id", primary=True))
+    item: str = Field(primary_key=True)
+    version: int
+    is_folded: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
+    __table_args__ = (Index("news_item_item", "item"),)
 
 
 class EditionRow(SQLModel, table=True):
@@ -85,18 +125,24 @@ class EditionRow(SQLModel, table=True):
     composed_at: datetime | None = Field(default=None, sa_column=at(null=True))
     is_stale: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
     why: str | None = None
-    __table_args__ = (UniqueConstraint("run_id", "profile_id", "from_seq", "revision", name="edition_once"),)
-
-
-class EditionItemRow(SQLModel, table=True):
-    """What an edition names (or counts, ``is_folded``): evidence for corrections and for `explain`."""
-
-    __tablename__ = "edition_item"
-    edition_id: int = Field(sa_column=ref("edition.id", primary=True))
-    item: str = Field(primary_key=True)
-    version: int
-    is_folded: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
-    __table_args__ = (Index("edition_item_item", "item"),)
+    news_id: int | None = Field(default=None, sa_column=ref("news.id", null=True))
+    __table_args__ = (
+        UniqueConstraint("run_id", "profile_id", "from_seq", "revision", name="edition_once"),
+        Index(
+            "edition_news",
+            "news_id",
+            sqlite_where=text("news_id IS NOT NULL"),
+            postgresql_where=text("news_id IS NOT NULL"),
+        ),
+        # What waits for its words, in order of id: found without looking at the run's others.
+        Index(
+            "edition_waiting",
+            "run_id",
+            "id",
+            sqlite_where=text("composed_at IS NULL"),
+            postgresql_where=text("composed_at IS NULL"),
+        ),
+    )
 
 
 class BatchRow(SQLModel, table=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from digest.compose.edition import Facts, edition_of, items_of
+from digest.compose.edition import Editions, Facts, edition_of, items_of
 from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.model import (
@@ -294,6 +294,27 @@ def test_the_wished_language_or_the_first_and_the_letter_says_which_is_missing(
 
 def told(entries: tuple[Entry, ...]) -> list[tuple[str, tuple[object, ...]]]:
     return [(entry.item, entry.reasons) for entry in entries]
+
+
+def test_words_that_occur_in_nothing_share_the_news_and_others_do_not() -> None:
+    log = accounts(2)
+    log.add(LineKind.SUMMARY, held(9), summaries=(summary("SEND and parking"),))
+    together = Editions(LineIndex(log.lines), facts(log, upcoming=[meeting(10)]))
+
+    def news(**wishes: object) -> object:
+        profile = profile_of(councils=["stockport"], **wishes)  # type: ignore[arg-type]
+        edition = together.edition(profile, from_seq=0)
+        assert edition.profile == profile
+        assert replace(edition, entries=()).news is None  # what is changed is no longer that news
+        return edition.news
+
+    plain = news()
+    assert news(keywords=["zebra"]) is news(keywords=["-unicorn"], wards=["nowhere"]) is plain
+    assert news(keywords=["parking"]) is not plain
+    assert news(keywords=["-parking"]) is not plain
+    assert news(detail="headline") is not plain
+    assert news(language="cy") is not plain
+    assert news(format="text") is not plain
 
 
 def test_an_index_shared_by_many_profiles_answers_each_as_if_alone() -> None:

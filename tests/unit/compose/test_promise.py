@@ -11,7 +11,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.compose.edition import Facts, edition_of
+from digest.compose.edition import Editions, Facts, edition_of
 from digest.compose.explain import explain
 from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
@@ -240,6 +240,25 @@ def test_two_profiles_never_influence_each_other(
     alone = edition_of(one, log.lines, known)
     edition_of(other, shared, known)
     assert edition_of(one, shared, known) == alone
+
+
+@settings(max_examples=80, deadline=None)
+@given(logs(), st.lists(profiles(), min_size=2, max_size=6), supports, st.integers(0, 12), st.integers(0, 12))
+def test_editions_of_one_run_are_those_that_each_profile_would_have_alone(
+    log: Log, several: list[Profile], support: dict[str, Support], from_seq: int, max_items: int
+) -> None:
+    known = facts_of(log, support, from_seq, log.seq, max_items=max_items)
+    # Every one also without words of its own, so that some are told the same.
+    several += [replace(one, topics=(), keywords=(), excluded=(), wards=()) for one in several]
+    together = Editions(LineIndex(log.lines), known)
+    found = [together.edition(one, from_seq=from_seq) for one in several]
+    assert found == [edition_of(one, log.lines, known) for one in several]
+    told = {}
+    for edition in found:
+        assert edition.news is not None
+        assert replace(edition, profile=several[0]) == told.setdefault(
+            edition.news, replace(edition, profile=several[0])
+        )
 
 
 @settings(max_examples=80, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from digest.deliver.message import address_fault, filled
 from digest.deliver.sendgrid_body import request_body
 from digest.errors import RenderError
-from tests.unit.deliver.letters import PAGE, outgoing, reader
+from digest.model import Form, Page
+from digest.render.tags import PREFERENCES, UNSUBSCRIBE, VIEW
+from tests.unit.deliver.letters import BASE, PAGE, outgoing, reader
 
 names = st.text(max_size=80)
 addresses = st.one_of(st.just("ann@example.org"), st.emails(), st.text(max_size=30)).filter(
@@ -34,6 +37,30 @@ def test_what_the_provider_fills_in_is_the_letter_that_the_outbox_writes(
         assert substituted(html, person["substitutions"]) == page.html
         assert person["custom_args"] == {"dg_delivery_id": recipient.delivery}
         assert len(person["to"]) == 1
+
+
+own_words = st.text().filter(lambda words: "-dg" not in words)  # as render.tags.neutralise leaves them
+
+
+@given(own_words, own_words)
+def test_a_page_laid_out_from_a_form_is_sent_as_the_same_page_without_one(html: str, text: str) -> None:
+    form = Form((f"<p>{VIEW} £“", f"”{UNSUBSCRIBE}</p>"), (f"A {PREFERENCES}\n", f"\n{VIEW}"))
+    page = Page.laid_out(form, (html, text), subject="S", preheader="P", language="cy")
+
+    def mail(page: Page) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(request_body(outgoing(page=page), (reader(1),)))
+        return found
+
+    first = mail(page)
+    assert first == mail(page) == mail(replace(page))
+    assert first["content"][1]["value"] == html.join(form.html or ()).replace(VIEW, f"{BASE}/view/page1")
+    assert set(first["personalizations"][0]["substitutions"]) == {UNSUBSCRIBE, PREFERENCES}
+
+
+def test_a_letter_in_plain_text_alone_has_one_part() -> None:
+    page = Page.laid_out(Form(None, ("Hello ", "!")), ("", "you"), subject="S", preheader="", language="en")
+    mail = orjson.loads(request_body(outgoing(reader(1), page=page), (reader(1),)))
+    assert mail["content"] == [{"type": "text/plain", "value": "Hello you!"}]
 
 
 def substituted(text: str, values: dict[str, str]) -> str:
