@@ -102,16 +102,17 @@ def _keep(
 ) -> bool:
     """Store what was composed; False when a correction came meanwhile, which it would not hold."""
     composed: list[Composed] = []
-    items: dict[object, tuple[Item, ...]] = {}
+    items: dict[object, tuple[Item, ...]] = {}  # by news: one tuple for all editions that are told the same
     for one, edition in made:
         try:
             page = None if edition.is_empty else printer(edition)
         except RenderError as error:
             failed.append(f"edition {one.id}: {error}")
             continue
-        if edition.news not in items:
-            items[edition.news] = tuple(_items(edition))
-        composed.append(Composed(one.id, page, items[edition.news]))
+        news = edition.news or id(edition)
+        if news not in items:
+            items[news] = tuple(_items(edition))
+        composed.append(Composed(one.id, page, items[news]))
     with database.write(lock=LOCK_LOG) as connection:
         if publications.last_correction(connection) > content_seq:
             return False

@@ -54,11 +54,15 @@ class _NotKeptError(Exception):
 class Database:
     """One database, by its URL (``sqlite:///digest.db`` or ``postgresql://…``). Safe to share by threads."""
 
-    def __init__(self, url: str, *, cache_kb: int = CACHE_KB) -> None:
-        """Raises: StoreError when the URL or its driver cannot be used. Nothing is opened yet."""
+    def __init__(self, url: str, *, cache_kb: int = CACHE_KB, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
+        """``busy_timeout_ms``: how long to wait for SQLite's locks. Nothing is opened yet.
+
+        Raises: StoreError when the URL or its driver cannot be used.
+        """
         self.url = _with_driver(url)
         self.is_sqlite = self.url.startswith("sqlite")
         self._cache_kb = cache_kb
+        self._busy_timeout_ms = busy_timeout_ms
         self.engine = self._engine()
         self._checked = False
         self._lock = threading.Lock()
@@ -88,7 +92,7 @@ class Database:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            f"busy_timeout={self._busy_timeout_ms}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
@@ -167,7 +171,7 @@ class Database:
         write by turns would mostly sleep beside a free lock, so we look more often.
         """
         raw: Any = connection.connection.dbapi_connection
-        until, pause = time.monotonic() + BUSY_TIMEOUT_MS / 1000, _FIRST_PAUSE_S
+        until, pause = time.monotonic() + self._busy_timeout_ms / 1000, _FIRST_PAUSE_S
         raw.execute("PRAGMA busy_timeout=0")
         try:
             while time.monotonic() < until:
@@ -181,7 +185,7 @@ class Database:
                 else:
                     return
         finally:
-            raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            raw.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
         raise DatabaseBusyError(f"{self.shown_url} is held by another process for too long: try again")
 
     def _end(self, connection: Connection, how: str) -> None:
