@@ -23,8 +23,9 @@ from digest.model import (
     RunKind,
 )
 from digest.render import sentences, tags
-from digest.render.page import FILLER, Pieces, in_shell
+from digest.render.page import FILLER, shell_of
 from digest.render.plain import many_lines, one_line, shortened, tidy
+from digest.render.printed import Pieces
 from digest.render.samples import NOTICES, TAG_NAMES
 from digest.render.skeleton import Skeleton
 from digest.render.subject import MAX_SUBJECT, line_of, preheader_from
@@ -99,7 +100,7 @@ def render_notice(kind: RunKind, facts: NoticeFacts, skeleton: Skeleton) -> Page
         "is_digest": kind not in _UNSETTLED,
     }
     said = Pieces([part.html.render(context)], [tidy(part.text.render(context))])
-    return in_shell(tongue, shell, said, format=facts.format).whole()
+    return shell_of(tongue, shell, format=facts.format).around(said).whole()
 
 
 # To people who have not confirmed: there is no digest yet to change or to leave.

@@ -7,20 +7,20 @@ its own words (why it comes) laid in.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from digest.model import Detail, Edition, Entry, Folded, Form, Format, Origin, Page, Place, Reason
+from digest.model import Detail, Edition, Entry, Folded, Format, Origin, Page, Place, Reason
 from digest.render import sentences, tags
 from digest.render.budget import MAX_BYTES, Fitted, fit
 from digest.render.fragment import GAP, OWN_GAP, Fragment, fragment_of
 from digest.render.plain import tidy, wrapped
-from digest.render.printed import Printed
+from digest.render.printed import Pieces, Printed, Shell
 from digest.render.samples import PART_TAGS, SHELL, TAG_NAMES
 from digest.render.skeleton import Skeleton, Tongue
 from digest.render.subject import preheader_of, subject_of
@@ -41,6 +41,8 @@ SAID_FIELDS = (
 )
 _SAID = attrgetter(*SAID_FIELDS)
 _LARGER, _TEXT = attrgetter("size_bytes"), attrgetter("text_bytes")
+# What one letter's shell says otherwise than another's, but for the line of why.
+_SHELL_VARIES = ("subject", "preheader", "dated", "opening", "support_line", "has_ai")
 _TEXT_SHELL_BYTES = 4_000  # of a letter in plain text alone; what it takes more is found with the page
 # Kept out of previews, so that the letter's first words do not follow the preheader into the inbox list.
 FILLER = Markup("&#847;&zwnj;&nbsp;" * 40)  # noqa: S704 - constant
@@ -60,29 +62,6 @@ def render_page(edition: Edition, skeleton: Skeleton, *, max_bytes: int = MAX_BY
         if excess <= 0 or not edition.entries or room <= 0:
             return printed.page(own)
         room -= excess + _STEP_BYTES
-
-
-@dataclass(slots=True)
-class Pieces:
-    """The growing letter in both forms, and how large it is with its tags replaced."""
-
-    html: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    html_bytes: int = 0
-    text_bytes: int = 0
-
-    def add(self, fragment: Fragment, reason: Fragment | None = None) -> None:
-        """Lay the fragment on, the reader's own reason in its gap."""
-        self.html_bytes += fragment.html_bytes
-        self.text_bytes += fragment.text_bytes
-        if reason is None:
-            self.html.append(fragment.html)
-            self.text.append(fragment.text)
-            return
-        self.html += (fragment.html, reason.html, fragment.html_tail)
-        self.text += (fragment.text, reason.text, fragment.text_tail)
-        self.html_bytes += reason.html_bytes
-        self.text_bytes += reason.text_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +91,7 @@ class _Letter:
             self.edition.entries,
             room_bytes=room_bytes,
             size=_LARGER if self.has_html else _TEXT,
-            reason=lambda entry: self.reason(entry.reasons).size_bytes,
+            reason=lambda entry: self.reason_of(entry).size_bytes,
             render=partial(self.entry, has_less=has_less),
         )
 
@@ -135,31 +114,66 @@ class _Letter:
     def _printed(self, room_bytes: int) -> Printed:
         fitted, dated = self.fitted(room_bytes), self._dated()
         subject = subject_of(self.edition, self.language, dated=self._day_and_month())
-        preheader = preheader_of(self.edition, self.language, dated=dated, subject=subject)
+        opening = sentences.opening_line(self.edition, self.language)
+        preheader = preheader_of(self.edition, self.language, dated=dated, subject=subject, opening=opening)
         pieces = self._body(fitted)
         context: dict[str, Any] = {
-            "lang": self.language.code,
-            "publication": self.skeleton.publication,
-            "tags": TAG_NAMES,
             "subject": subject,
             "preheader": preheader,
-            "filler": FILLER,
             "dated": dated,
-            "opening": tags.neutralise(sentences.opening_line(self.edition, self.language)),
-            "why": (Markup(OWN_GAP),),  # noqa: S704 - constant
+            "opening": tags.neutralise(opening),
             # Said once: beside the councils that wait for support, or else at the end.
             "support_line": "" if self.edition.limited else self.skeleton.publication.support_line,
             "has_ai": any(e.summary is not None and e.summary.origin is Origin.AI for e, _ in fitted.shown),
-            "is_digest": True,
-            "imprint": self.skeleton.imprint,
-            "is_shared": True,
         }
-        return in_shell(self.tongue, context, pieces, format=self.edition.profile.format)
+        return self._shell(context).around(pieces)
+
+    def _shell(self, context: dict[str, Any]) -> Shell:
+        """The shell, from memory where one was written from the same values."""
+        format = self.edition.profile.format
+        key = (self.language.code, format, *(context[name] for name in _SHELL_VARIES))
+        shell = self.skeleton.shells.get(key)
+        if shell is None:
+            context |= {
+                "lang": self.language.code,
+                "publication": self.skeleton.publication,
+                "tags": TAG_NAMES,
+                "filler": FILLER,
+                "why": (Markup(OWN_GAP),),  # noqa: S704 - constant
+                "is_digest": True,
+                "imprint": self.skeleton.imprint,
+                "is_shared": True,
+            }
+            shell = shell_of(self.tongue, context, format=format)
+            self.skeleton.shells.keep(key, shell, weight=len(shell.html or "") + len(shell.text))
+        return shell
 
     def entry(self, entry: Entry, detail: Detail, *, has_less: bool) -> Fragment:
         """The entry's fragment, from memory where an equal entry was rendered before."""
         # Who follows one council need not be told which one under every meeting.
         names_council = len(self.edition.councils) != 1
+        return self._of_this(
+            entry,
+            (detail, names_council, has_less, self.language.code, self.year),
+            lambda: self._entry(entry, detail, names_council=names_council, has_less=has_less),
+        )
+
+    def reason_of(self, entry: Entry) -> Fragment:
+        """Why the entry is there."""
+        return self._of_this(entry, ("reason", self.language.code), lambda: self.reason(entry.reasons))
+
+    def _of_this(self, entry: Entry, how: tuple[Hashable, ...], make: Callable[[], Fragment]) -> Fragment:
+        """What was made of this very entry: editions of a run share them, and to look one up by all that it
+        says is slow."""
+        key = (id(entry), *how)
+        kept = self.skeleton.of_entries.get(key)
+        if kept is not None and kept[0] is entry:
+            return kept[1]
+        made = make()
+        self.skeleton.of_entries.keep(key, (entry, made), weight=len(made.html) + len(made.text))
+        return made
+
+    def _entry(self, entry: Entry, detail: Detail, *, names_council: bool, has_less: bool) -> Fragment:
         said = _SAID(entry)
         key = (said, detail, bool(entry.reasons), names_council, has_less, self.language.code, self.year)
         kept = self.skeleton.fragments.get(key)
@@ -219,7 +233,7 @@ class _Letter:
     ) -> None:
         pieces.add(self.part("section", heading=sentences.section_heading(place, self.language)))
         for entry, fragment in shown:
-            pieces.add(fragment, self.reason(entry.reasons) if fragment.html_tail else None)
+            pieces.add(fragment, self.reason_of(entry) if fragment.html_tail else None)
         for sentence, url in self._fold_lines(folded):
             pieces.add(self.part("folded", sentence=sentence, url=url))
         if place is Place.COMING_UP:
@@ -300,39 +314,28 @@ class _Letter:
         return self.edition.councils[0].timezone if self.edition.councils else "UTC"
 
 
-def in_shell(tongue: Tongue, context: Mapping[str, Any], pieces: Pieces, *, format: Format) -> Printed:
-    """The shell around the pieces, cut where the letter's own words go.
+def shell_of(tongue: Tongue, context: Mapping[str, Any], *, format: Format) -> Shell:
+    """The shell that Jinja writes from these values, cut where the body goes.
 
-    Jinja writes the shell alone: the pieces, many times its size, are laid in afterwards.
+    Alone, since the body is many times its size and is laid in afterwards.
     """
     part, words = tongue.parts[SHELL], tongue.language("Hello%(name)s,", name=GAP)
-    html, html_bytes = None, 0
+    html = None
     if format is Format.HTML:
         greeting = Markup(words.replace(GAP, tags.NAME_HTML))  # noqa: S704 - our own words and tag
-        shell = part.html.render(context, greeting=greeting, body=GAP)
-        html_bytes = _size(shell) + pieces.html_bytes
-        html = _cut(_laid_in(shell, "".join(pieces.html)))
-    # The pieces are tidy already: only the shell around them needs it.
-    shell = tidy(part.text.render(context, greeting=words.replace(GAP, tags.NAME_TEXT), body=GAP))
-    text_bytes = _size(shell) + pieces.text_bytes
-    return Printed(
+        html = part.html.render(context, greeting=greeting, body=GAP)
+    # What stands in it is tidy already: only the shell around needs it.
+    text = tidy(part.text.render(context, greeting=words.replace(GAP, tags.NAME_TEXT), body=GAP))
+    return Shell(
         subject=str(context["subject"]),
         preheader=str(context["preheader"]),
         language=tongue.language.code,
-        form=Form(html, _cut(_laid_in(shell, "".join(pieces.text).strip("\n")))),
-        html_bytes=html_bytes,
-        text_bytes=text_bytes,
+        html=html,
+        text=text,
+        html_bytes=0 if html is None else _size(html),
+        text_bytes=_size(text),
     )
 
 
 def _size(shell: str) -> int:
     return tags.size_after(shell.replace(OWN_GAP, ""))
-
-
-def _cut(whole: str) -> tuple[str, ...]:
-    return tuple(whole.split(OWN_GAP))
-
-
-def _laid_in(shell: str, body: str) -> str:
-    before, _, after = shell.partition(GAP)
-    return f"{before}{body}{after}"

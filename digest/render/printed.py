@@ -1,11 +1,63 @@
-"""What is printed once for all editions of equal news: a form, its subject and preheader, its size."""
+"""How a letter is put together: pieces into a shell, which gives a form that editions of equal news share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digest.model import Form, Page
-from digest.render.fragment import Fragment
+from digest.render.fragment import GAP, OWN_GAP, Fragment
+
+
+@dataclass(slots=True)
+class Pieces:
+    """The growing letter in both forms, and how large it is with its tags replaced."""
+
+    html: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    html_bytes: int = 0
+    text_bytes: int = 0
+
+    def add(self, fragment: Fragment, reason: Fragment | None = None) -> None:
+        """Lay the fragment on, the reader's own reason in its gap."""
+        self.html_bytes += fragment.html_bytes
+        self.text_bytes += fragment.text_bytes
+        if reason is None:
+            self.html.append(fragment.html)
+            self.text.append(fragment.text)
+            return
+        self.html += (fragment.html, reason.html, fragment.html_tail)
+        self.text += (fragment.text, reason.text, fragment.text_tail)
+        self.html_bytes += reason.html_bytes
+        self.text_bytes += reason.text_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What stands around a letter's body, with a gap for it and one for the letter's own words.
+
+    The sizes are without them, tags replaced.
+    """
+
+    subject: str
+    preheader: str
+    language: str
+    html: str | None
+    text: str
+    html_bytes: int
+    text_bytes: int
+
+    def around(self, pieces: Pieces) -> Printed:
+        """The letter with these pieces as its body."""
+        html = None if self.html is None else self.html.replace(GAP, "".join(pieces.html), 1)
+        text = self.text.replace(GAP, "".join(pieces.text).strip("\n"), 1)
+        return Printed(
+            subject=self.subject,
+            preheader=self.preheader,
+            language=self.language,
+            form=Form(None if html is None else tuple(html.split(OWN_GAP)), tuple(text.split(OWN_GAP))),
+            html_bytes=0 if html is None else self.html_bytes + pieces.html_bytes,
+            text_bytes=self.text_bytes + pieces.text_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)

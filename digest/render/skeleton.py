@@ -17,12 +17,12 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import escape
 
 from digest.errors import TemplateError
-from digest.model import Publication, name_key
+from digest.model import Entry, Publication, name_key
 from digest.render.checks import check_source
 from digest.render.fragment import Fragment
 from digest.render.memo import Memo
 from digest.render.plain import underlined, wrapped
-from digest.render.printed import Printed
+from digest.render.printed import Printed, Shell
 from digest.render.samples import SHELL, THEME, sample_contexts, template_names
 from digest.render.shield import check_mjml, to_html
 from digest.render.tags import neutralise, size_after
@@ -31,7 +31,7 @@ from digest.render.words import DEFAULT_LANGUAGE, Language, languages_from
 
 # Characters of rendered fragments kept in memory: a run of 1 M letters has 200 MB in all (DESIGN 8).
 FRAGMENTS_KEPT = 12_000_000
-FORMS_KEPT = 6_000_000  # and of whole letters of equal news
+SHELLS_KEPT, FORMS_KEPT = 2_000_000, 6_000_000  # and of what stands around them, and of whole letters
 MARGIN_BYTES = 2_500  # a real shell's sentences against the sample's, and section headings
 _INCLUDE = re.compile(r'<mj-include\s+path="([^"]+)"\s*/?>')
 _BODY = "<mj-raw>{{ body }}</mj-raw>"
@@ -71,6 +71,10 @@ class Skeleton:
     styles: Mapping[str, str]
     shell_bytes: int
     fragments: Memo[Fragment] = field(default_factory=lambda: Memo(FRAGMENTS_KEPT), repr=False, compare=False)
+    of_entries: Memo[tuple[Entry, Fragment]] = field(
+        default_factory=lambda: Memo(FRAGMENTS_KEPT), repr=False, compare=False
+    )
+    shells: Memo[Shell] = field(default_factory=lambda: Memo(SHELLS_KEPT), repr=False, compare=False)
     forms: Memo[Printed] = field(default_factory=lambda: Memo(FORMS_KEPT), repr=False, compare=False)
 
     def tongue(self, language: str) -> Tongue:

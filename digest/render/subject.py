@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from digest.model import Edition, Entry, LineKind, Place
 from digest.render.plain import one_line, shortened
-from digest.render.sentences import council_names, opening_line
+from digest.render.sentences import council_names
 from digest.render.tags import neutralise
 from digest.render.views import day_of, heading_of, kind_of, named
 from digest.render.words import Language
@@ -20,9 +20,9 @@ def subject_of(edition: Edition, language: Language, *, dated: str) -> str:
     return neutralise(shortened(one_line(_subject(edition, top, language, dated)), MAX_SUBJECT))
 
 
-def preheader_of(edition: Edition, language: Language, *, dated: str, subject: str) -> str:
-    """40 to 100 characters that carry on where the subject ends."""
-    sentences = [opening_line(edition, language)]
+def preheader_of(edition: Edition, language: Language, *, dated: str, subject: str, opening: str) -> str:
+    """40 to 100 characters that carry on where the subject ends, from the letter's opening line on."""
+    sentences = [opening]
     sentences += [h for e in edition.entries[1:4] if (h := heading_of(e)) and h not in subject]
     sentences.append(language("Your digest of %(day)s, with links to everything.", day=dated))
     return preheader_from(sentences)

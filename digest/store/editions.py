@@ -209,8 +209,23 @@ def _read_forms(connection: Connection, ids: Collection[int], forms: MutableMapp
     if not ids:
         return
     for id_, packed in connection.execute(select(_F.c.id, _F.c.body).where(_F.c.id.in_(ids))):
-        html, text_pieces = orjson.loads(zstandard.decompress(packed))
-        forms[id_] = Form(None if html is None else tuple(html), tuple(text_pieces))
+        forms[id_] = _form_of(packed)
+
+
+def _form_of(packed: bytes) -> Form:
+    head, _, pieces = zstandard.decompress(packed).partition(b"\n")
+    html, text_pieces = orjson.loads(head)
+    at = 0
+
+    def cut(sizes: Sequence[int]) -> tuple[str, ...]:
+        nonlocal at
+        found = []
+        for size in sizes:
+            found.append(pieces[at : at + size].decode())
+            at += size
+        return tuple(found)
+
+    return Form(None if html is None else cut(html), cut(text_pieces))
 
 
 # The fingerprints are of compressed bytes, a tenth to read; another version of zstandard may give equal pages
@@ -218,10 +233,17 @@ def _read_forms(connection: Connection, ids: Collection[int], forms: MutableMapp
 
 
 def _packed_form(form: Form) -> tuple[str, bytes]:
-    """Fingerprint and compressed bytes of a form, made once for all of its pages."""
+    """Fingerprint and compressed bytes of a form, made once for all of its pages.
+
+    That is one line of JSON with the sizes of its pieces in bytes, which follow as they are.
+    """
     packed: tuple[str, bytes] | None = form.made.get(_PACKED)
     if packed is None:
-        body = zstandard.compress(orjson.dumps([form.html, form.text]), _LEVEL)
+        html = None if form.html is None else [piece.encode() for piece in form.html]
+        text_pieces = [piece.encode() for piece in form.text]
+        sizes = [None if html is None else [*map(len, html)], [*map(len, text_pieces)]]
+        whole = b"".join((orjson.dumps(sizes), b"\n", *(html or ()), *text_pieces))
+        body = zstandard.compress(whole, _LEVEL)
         packed = form.made[_PACKED] = (sha256(body).hexdigest(), body)
     return packed
 

@@ -47,8 +47,11 @@ def run(url: str, n: str) -> dict[str, float]:
     return {"seconds": seconds, "per_second": int(n) / seconds} | memory
 
 
-def distinct(url: str, n: str) -> dict[str, float]:
-    """n readers with n different editions of at least 40 kB, beside posting ready bodies of that size."""
+def distinct(url: str, n: str, how: str = "") -> dict[str, float]:
+    """n readers with n different editions of at least 40 kB, beside posting ready bodies of that size.
+
+    ``how`` "finds": their words occur in other items each, so that no two have the same news.
+    """
     import http.client
 
     import orjson
@@ -58,7 +61,7 @@ def distinct(url: str, n: str) -> dict[str, float]:
 
     count = int(n)
     with sink() as port:
-        database = run_rows.prepare(url, count, distinct=count, items=12)
+        database = run_rows.prepare(url, count, distinct=count, items=12, finds=how == "finds")
         seconds, counts = run_rows.timed_run(database, port)
         assert counts["handed_over"] == count, counts
         connection = http.client.HTTPConnection("127.0.0.1", port)

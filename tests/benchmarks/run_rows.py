@@ -42,8 +42,12 @@ NOW = datetime(2025, 9, 7, 17, 0, tzinfo=UTC)
 PUBLICATION = Publication("Council Digest", "digest@example.org", "https://digest.example.org")
 
 
-def prepare(url: str, n: int, *, distinct: int, items: int = 1) -> Database:
-    """A migrated database with councils, news of the week and n readers on ``distinct`` profiles."""
+def prepare(url: str, n: int, *, distinct: int, items: int = 1, finds: bool = False) -> Database:
+    """A migrated database with councils, news of the week and n readers on ``distinct`` profiles.
+
+    Every profile has a word of its own that occurs in nothing. ``finds``: and words that occur, in other
+    items than anybody else's of that council.
+    """
     database = Database(url)
     database.upgrade()
     slugs = [f"council-{i}" for i in range(20)]
@@ -58,11 +62,16 @@ def prepare(url: str, n: int, *, distinct: int, items: int = 1) -> Database:
     with database.write() as connection:
         schedule = profiles.schedule_id(connection, schedule_of("weekly", "sunday", "18:00", "Europe/London"))
         ids = [
-            profiles.profile_id(connection, profile_of(councils=[slugs[i % 20]], keywords=[f"word{i}"]))
+            profiles.profile_id(connection, profile_of(councils=[slugs[i % 20]], keywords=_words(i, finds)))
             for i in range(distinct)
         ]
         _insert_subscribers(connection, n, schedule, ids)
     return database
+
+
+def _words(i: int, finds: bool) -> list[str]:
+    number = i // 20 if finds else 0
+    return [f"word{i}", *(f"topic{bit}" for bit in range(number.bit_length()) if number >> bit & 1)]
 
 
 def _summary(slug: str, number: int) -> Summary:
