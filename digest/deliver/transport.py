@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from digest.errors import DeliveryError, SettingsError
@@ -42,23 +41,29 @@ class Answer:
 
 
 class _Connection(http.client.HTTPConnection):
-    """One that hands a request to the system whole: head and body apart would wake the far side twice."""
+    """One, connected, that hands a request to the system whole.
 
-    _held: list[bytes] | None = None
-
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)
-        else:
-            self._held.append(data)
+    Head and body apart would wake the far side twice, and the library writes a head slowly.
+    """
 
     def send_whole(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> None:
-        """``request``, in one writing."""
-        held: list[bytes] = []
-        self._held = held
-        self.request(method, url, body, headers)
-        self._held = None
-        self.send(b"".join(held))
+        """Write the request. Raises: OSError; ValueError for what cannot stand in a head."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port != self.default_port:
+            host += f":{self.port}"
+        lines = {"Host": host, "Accept-Encoding": "identity", **headers}
+        if body is not None:
+            lines["Content-Length"] = str(len(body))
+        head = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
+        if not all(line.isascii() and line.isprintable() for line in head) or url.count(" "):
+            raise ValueError(f"the head of a request to {self.host} has characters that cannot stand in one")
+        self.sock.sendall("\r\n".join([*head, "\r\n"]).encode("ascii") + (body or b""))
+
+    def answer(self, method: str) -> http.client.HTTPResponse:
+        """The head of the answer. Raises: OSError, HTTPException."""
+        response = http.client.HTTPResponse(self.sock, method=method)
+        response.begin()
+        return response
 
 
 class _TLSConnection(_Connection, http.client.HTTPSConnection):
@@ -109,7 +114,7 @@ class Transport:
         connection = self._take()
         try:
             self._send(connection, method, path, body, headers or {})
-            answer, may_stay = self._read(connection)
+            answer, may_stay = self._read(connection, method)
         except BaseException:
             connection.close()
             raise
@@ -168,9 +173,9 @@ class Transport:
             # Not every byte could be handed to the system, so no whole request can have arrived.
             raise NotSentError(f"the request to {self.base_url} broke off: {_said(error)}") from error
 
-    def _read(self, connection: _Connection) -> tuple[Answer, bool]:
+    def _read(self, connection: _Connection, method: str) -> tuple[Answer, bool]:
         try:
-            response = connection.getresponse()
+            response = connection.answer(method)
             body = response.read(MAX_ANSWER_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             raise UnansweredError(f"no answer from {self.base_url}: {_said(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -31,7 +32,12 @@ class Helper:
     def __init__(self, work: Callable[[ShouldStop], None]) -> None:
         context = multiprocessing.get_context("fork")
         self._process = context.Process(target=_help, args=(work, os.getpid()), daemon=True)
-        self._process.start()
+        # What is there already is nothing for the copy's garbage collector to look through again and again.
+        gc.freeze()
+        try:
+            self._process.start()
+        finally:
+            gc.unfreeze()
 
     def ask_to_stop(self) -> None:
         """It ends after the step that it is at. Twice is harmless."""

@@ -107,6 +107,21 @@ def test_an_answer_that_is_no_http_is_no_answer(
     transport.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/", {"X-A": "b\r\nX-C: d"}), ("/", {"X-A\n": "b"}), ("/a b", {}), ("/\r\n", {}), ("/", {"X": "é"})],
+)
+def test_what_cannot_stand_in_a_head_is_never_sent(
+    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str]
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    transport = Transport(server.url, connect_timeout_s=10, read_timeout_s=10)
+    with pytest.raises(ValueError, match="head of a request"):
+        transport.request("POST", path, b"{}", headers)
+    assert server.seen == []
+    transport.close()
+
+
 @pytest.mark.parametrize("url", ["", "api.sendgrid.com", "ftp://x.example", "https://"])
 def test_an_address_that_is_none_is_a_mistake_in_the_settings(url: str) -> None:
     with pytest.raises(SettingsError, match="https://"):
