@@ -15,7 +15,7 @@ from digest.errors import NotFoundError
 from digest.model import Form, Page
 from digest.store.tables import EditionRow, FormRow, NewsItemRow, NewsRow, PageRow, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import execute_plain, insert_plain
+from digest.store.upsert import execute_plain, insert_plain, is_among
 
 _E = table_of(EditionRow)
 _I = table_of(NewsItemRow)
@@ -154,11 +154,9 @@ def page_ids_of(connection: Connection, pages: Sequence[Page], *, now: datetime)
         packed = _packed(page) if form is None else _own(page, _packed_form(form)[0])
         rows.append((*packed, at, None if form is None else form_ids[form]))
     wanted = {row[0]: row for row in rows}
+    # Nearly all are new: to ask before would be to ask twice.
+    insert_plain(connection, _P, ("fingerprint", "body", "created_at", "form_id"), list(wanted.values()))
     found = _known(connection, _P, wanted)
-    new = [row for print_, row in wanted.items() if print_ not in found]
-    if new:
-        insert_plain(connection, _P, ("fingerprint", "body", "created_at", "form_id"), new)
-        found = _known(connection, _P, wanted)
     return [found[row[0]] for row in rows]
 
 
@@ -178,7 +176,7 @@ def _known(connection: Connection, table: Table, fingerprints: Iterable[str]) ->
     wanted = list(dict.fromkeys(fingerprints))
     if not wanted:
         return {}
-    query = select(table.c.fingerprint, table.c.id).where(table.c.fingerprint.in_(wanted))
+    query = select(table.c.fingerprint, table.c.id).where(is_among(connection, table.c.fingerprint, wanted))
     return dict(connection.execute(query).all())
 
 
@@ -195,7 +193,7 @@ def pages_by_id(
     ``forms``, by row id, are not read again; those that are read are added.
     """
     forms = {} if forms is None else forms
-    query = select(_P.c.id, _P.c.body, _P.c.form_id).where(_P.c.id.in_(page_ids))
+    query = select(_P.c.id, _P.c.body, _P.c.form_id).where(is_among(connection, _P.c.id, page_ids))
     rows = connection.execute(query).all()
     _read_forms(connection, {form for _, _, form in rows if form is not None and form not in forms}, forms)
     found = {id_: _unpacked(body) if form is None else _with(forms[form], body) for id_, body, form in rows}
@@ -208,7 +206,9 @@ def pages_by_id(
 def _read_forms(connection: Connection, ids: Collection[int], forms: MutableMapping[int, Form]) -> None:
     if not ids:
         return
-    for id_, packed in connection.execute(select(_F.c.id, _F.c.body).where(_F.c.id.in_(ids))):
+    for id_, packed in connection.execute(
+        select(_F.c.id, _F.c.body).where(is_among(connection, _F.c.id, ids))
+    ):
         forms[id_] = _form_of(packed)
 
 

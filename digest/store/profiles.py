@@ -11,7 +11,7 @@ from digest.errors import NotFoundError
 from digest.model import Cadence, Profile, Schedule
 from digest.store.councils import council_ids, unknown_council
 from digest.store.tables import ProfileCouncilRow, ProfileRow, ScheduleRow, table_of
-from digest.store.upsert import insert_if_new
+from digest.store.upsert import insert_if_new, is_among
 
 _P = table_of(ProfileRow)
 _PC = table_of(ProfileCouncilRow)
@@ -57,7 +57,7 @@ def profiles_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Prof
     wanted = sorted(set(ids))
     found: dict[int, Profile] = {}
     for start in range(0, len(wanted), 500):
-        query = select(_P.c.id, _P.c.wishes).where(_P.c.id.in_(wanted[start : start + 500]))
+        query = select(_P.c.id, _P.c.wishes).where(is_among(connection, _P.c.id, wanted[start : start + 500]))
         found |= {id_: profile_from_json(wishes) for id_, wishes in connection.execute(query)}
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, ColumnElement, Connection, Table, any_, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -43,6 +43,17 @@ def insert_or_update(
     statement = make(table)
     new = {name: statement.excluded[name] for name in changes}
     connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=new), list(rows))
+
+
+def is_among(connection: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of the values, however many.
+
+    On PostgreSQL they are one array: a hundred parameters are read and planned anew for each statement.
+    """
+    wanted = list(values)
+    if connection.dialect.name == "sqlite":
+        return column.in_(wanted)
+    return column == any_(bindparam(None, wanted, type_=postgresql.ARRAY(column.type)))
 
 
 def execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
