@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from digest.errors import DatabaseBusyError, SchemaError, StoreError
 from digest.model import Council, LineKind, Meeting, MeetingStatus
-from digest.store import councils, meetings, publications
-from digest.store.database import HEAD, LOCK_LOG, Database
+from digest.store import councils, editions, meetings, publications
+from digest.store.database import HEAD, LOCK_LOG, MIGRATIONS, Database
+from digest.store.editions import Item
 from digest.store.publications import NewLine
 
 NOW = datetime(2025, 9, 4, 9, 0, tzinfo=UTC)
@@ -118,6 +121,45 @@ def test_a_server_that_does_not_answer_is_said_without_the_password() -> None:
     assert "127.0.0.1" in str(refused.value)
     assert "s3cret" not in str(refused.value)
     away.close()
+
+
+def migrated_to(database: Database, revision: str) -> None:
+    """An empty database as the program of that schema would have left it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_what_editions_named_before_schema_0005_is_known_after_it(database_url: str, tmp_path: Path) -> None:
+    is_sqlite = database_url.startswith("sqlite")
+    database = Database(f"sqlite:///{tmp_path}/older.db" if is_sqlite else database_url)
+    migrated_to(database, "0004")
+    with database.engine.begin() as connection:
+        for statement in (
+            "INSERT INTO profile (id, fingerprint, wishes) VALUES (1, 'p', '{}')",
+            "INSERT INTO run (id, kind, key, slot_at, upto_seq, as_of, state, merged, created_at) "
+            "VALUES (1, 'digest', 'k', 0, 9, 0, 'completed', '[]', 0)",
+            "INSERT INTO edition (id, run_id, profile_id, from_seq, revision, content_seq, is_stale) "
+            "VALUES (7, 1, 1, 0, 1, 9, 0), (8, 1, 1, 1, 1, 9, 0), (9, 1, 1, 2, 1, 9, 0)",
+            "INSERT INTO edition_item (edition_id, item, version, is_folded) "
+            "VALUES (7, 'summary:1', 2, 0), (7, 'meeting:4', 0, 1), (8, 'summary:1', 2, 0)",
+        ):
+            connection.exec_driver_sql(statement)
+    database.upgrade()
+    with database.read() as connection:
+        named = {id_: set(editions.items_of(connection, id_)) for id_ in (7, 8, 9)}
+    assert named == {
+        7: {Item("summary:1", 2), Item("meeting:4", 0, is_folded=True)},
+        8: {Item("summary:1", 2)},
+        9: set(),
+    }
+    assert database.check() == ()
+    database.close()
 
 
 # --- who holds it ------------------------------------------------------------------------------------------
