@@ -13,9 +13,9 @@ from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch
 from digest.store.editions import join_newest_revision
 from digest.store.filling import open_editions
-from digest.store.tables import ATTEMPTS, batch_key
+from digest.store.tables import ATTEMPTS, BatchRow, batch_key, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import execute_plain
+from digest.store.upsert import update_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +255,14 @@ def record_handed_over(
     connection: Connection, answers: Sequence[tuple[int, str | None]], *, holder: str, now: datetime
 ) -> None:
     """``record`` of many batches (id, provider's id) that the provider took, in one statement."""
-    at = to_stored(now)
-    execute_plain(
+    handed_over, at = BatchState.HANDED_OVER.value, to_stored(now)
+    update_plain(
         connection,
-        "UPDATE batch SET state = 'handed_over', recorded_at = ?, provider_id = ?, why = NULL, "
-        "retry_at = NULL WHERE id = ? AND holder = ? AND state IN ('claimed', 'uncertain')",
-        [(at, provider, id_, holder) for id_, provider in answers],
+        table_of(BatchRow),
+        ("state", "recorded_at", "provider_id", "why", "retry_at"),
+        [(handed_over, at, provider, None, None, id_, holder) for id_, provider in answers],
+        keys=("id", "holder"),
+        where="batch.state IN ('claimed', 'uncertain')",
     )
 
 

@@ -15,7 +15,7 @@ from digest.errors import NotFoundError
 from digest.model import Form, Page
 from digest.store.tables import EditionRow, FormRow, NewsItemRow, NewsRow, PageRow, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import execute_plain, insert_plain, is_among
+from digest.store.upsert import insert_plain, is_among, update_plain
 
 _E = table_of(EditionRow)
 _I = table_of(NewsItemRow)
@@ -92,10 +92,10 @@ def keep_editions(
     page_ids = iter(page_ids_of(connection, [one.page for one in made if one.page is not None], now=now))
     news_ids = _news_ids(connection, made)
     at = to_stored(now)
-    done = execute_plain(
+    done = update_plain(
         connection,
-        "UPDATE edition SET page_id = ?, news_id = ?, content_seq = ?, composed_at = ? "
-        "WHERE id = ? AND composed_at IS NULL",
+        _E,
+        ("page_id", "news_id", "content_seq", "composed_at"),
         [
             (
                 None if one.page is None else next(page_ids),
@@ -106,6 +106,7 @@ def keep_editions(
             )
             for one in made
         ],
+        where="edition.composed_at IS NULL",
     )
     # By what the edition has become, not by what we made: somebody else may have composed it first.
     settle_waiting(connection, [one.edition_id for one in made])
