@@ -52,7 +52,8 @@ class _Connection(http.client.HTTPConnection):
         if self.port != self.default_port:
             host += f":{self.port}"
         lines = {"Host": host, "Accept-Encoding": "identity", **headers}
-        if body is not None:
+        if body is not None or method in ("POST", "PUT", "PATCH"):
+            body = body or b""
             lines["Content-Length"] = str(len(body))
         head = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
         if not all(line.isascii() and line.isprintable() for line in head) or url.count(" "):
@@ -62,7 +63,11 @@ class _Connection(http.client.HTTPConnection):
     def answer(self, method: str) -> http.client.HTTPResponse:
         """The head of the answer. Raises: OSError, HTTPException."""
         response = http.client.HTTPResponse(self.sock, method=method)
-        response.begin()
+        try:
+            response.begin()
+        except BaseException:
+            response.close()
+            raise
         return response
 
 
@@ -92,8 +97,15 @@ class Transport:
             raise SettingsError(
                 f'"{base_url}" is no address of a provider: write it as "https://api.example.org"'
             )
+        if not base_url.isascii() or not base_url.isprintable() or " " in base_url:
+            raise SettingsError(
+                f'"{base_url}" has characters that cannot stand in an address: write its name as '
+                '"xn--…", and spaces and letters of its path as "%20" and the like'
+            )
         self.base_url = base_url.rstrip("/")
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._host, self._path = parts.hostname, parts.path.rstrip("/")
+        # Said, since the library would look for a port in an IPv6 address.
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s

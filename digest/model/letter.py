@@ -39,7 +39,8 @@ class Entry:
     ``seqs`` are the log lines it stands for (empty for a meeting listed from state alone);
     ``since`` is set on corrections and withdrawals: when the item was first published.
     ``also``: other items that this entry stands for, so that they are said once (the other half of a
-    joint meeting; the announcement of a meeting whose summary is here).
+    joint meeting; the announcement of a meeting whose summary is here). ``made`` holds what was rendered of
+    this very entry.
     """
 
     item: str
@@ -58,6 +59,7 @@ class Entry:
     why: str | None = None
     is_new: bool = False
     also: tuple[str, ...] = ()
+    made: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,12 @@ class Links:
     def of(self, batch: ClaimedBatch, *, on: date) -> tuple[Readers, str]:
         """The batch's readers and the address of its browser view; links are made on that day."""
         if batch.id not in self._made:
+            if self._coming and self._coming[-1].id == batch.id:
+                self._coming.pop()
             some, n = [batch], len(batch.recipients)
             while self._coming and n + len(self._coming[-1].recipients) <= _READERS_AHEAD:
-                one = self._coming.pop()
-                if one.id != batch.id:
-                    some.append(one)
-                    n += len(one.recipients)
+                some.append(self._coming.pop())
+                n += len(some[-1].recipients)
             self._made = self._made_for(some, on=on)
         return self._made[batch.id]
 

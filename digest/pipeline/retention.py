@@ -140,8 +140,7 @@ class _Hand:
                 with self._database.write(lock=LOCK_LOG) as connection:
                     n = drop(connection, first, last)
                 gone += n
-                if n:
-                    self._each(n)
+                self._each(n)
         return gone
 
     def events(self, before: datetime) -> int:

@@ -12,8 +12,8 @@ class Memo(Generic[Value]):
     """Remembers values up to ``limit`` in weight, the most recently asked ones longest.
 
     Two generations: when the young one has half the weight it becomes the old one, and what was not asked
-    for since is forgotten. Every step is one dictionary operation, so threads can share it; at worst a
-    value is made twice.
+    for since is forgotten. No step goes through a dictionary that another thread may change, so threads can
+    share it; at worst a value is made twice.
     """
 
     def __init__(self, limit: int) -> None:
@@ -33,8 +33,9 @@ class Memo(Generic[Value]):
     def keep(self, key: Hashable, value: Value, *, weight: int) -> None:
         """Remember the value; older ones may be forgotten for it."""
         if self._weight + weight > self._half:
-            self._old, self._young, self._weight = self._young, {}, 0
-            self._weights = {key: w for key, w in self._weights.items() if key in self._old}
+            old, weights = self._young, self._weights.copy()
+            self._old, self._young, self._weight = old, {}, 0
+            self._weights = {key: w for key, w in weights.items() if key in old}
         self._young[key] = value
         self._weights[key] = weight
         self._weight += weight
@@ -42,4 +43,4 @@ class Memo(Generic[Value]):
     @property
     def weight(self) -> int:
         """What is kept now, in the weights given."""
-        return sum(self._weights.values())
+        return sum(self._weights.copy().values())

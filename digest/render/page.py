@@ -163,14 +163,12 @@ class _Letter:
         return self._of_this(entry, ("reason", self.language.code), lambda: self.reason(entry.reasons))
 
     def _of_this(self, entry: Entry, how: tuple[Hashable, ...], make: Callable[[], Fragment]) -> Fragment:
-        """What was made of this very entry: editions of a run share them, and to look one up by all that it
-        says is slow."""
-        key = (id(entry), *how)
-        kept = self.skeleton.of_entries.get(key)
-        if kept is not None and kept[0] is entry:
-            return kept[1]
-        made = make()
-        self.skeleton.of_entries.keep(key, (entry, made), weight=len(made.html) + len(made.text))
+        """What was made of this very entry, kept with it: editions of a run share them, and to look one up by
+        all that it says is slow."""
+        key = (self.skeleton.mark, *how)
+        made = entry.made.get(key)
+        if made is None:
+            made = entry.made[key] = make()
         return made
 
     def _entry(self, entry: Entry, detail: Detail, *, names_council: bool, has_less: bool) -> Fragment:

@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import escape
 
 from digest.errors import TemplateError
-from digest.model import Entry, Publication, name_key
+from digest.model import Publication, name_key
 from digest.render.checks import check_source
 from digest.render.fragment import Fragment
 from digest.render.memo import Memo
@@ -62,7 +62,8 @@ class Skeleton:
     """Compiled templates, ready for any number of letters. Equal inputs give equal pages.
 
     ``styles`` holds, for each tag that a summary's HTML may use, the attributes that dress it;
-    ``shell_bytes`` is what the largest shell takes of a letter's size, its tags replaced.
+    ``shell_bytes`` is what the largest shell takes of a letter's size, its tags replaced. ``mark`` is its own
+    alone: what an entry keeps of it (``Entry.made``) is kept under it.
     """
 
     publication: Publication
@@ -71,9 +72,7 @@ class Skeleton:
     styles: Mapping[str, str]
     shell_bytes: int
     fragments: Memo[Fragment] = field(default_factory=lambda: Memo(FRAGMENTS_KEPT), repr=False, compare=False)
-    of_entries: Memo[tuple[Entry, Fragment]] = field(
-        default_factory=lambda: Memo(FRAGMENTS_KEPT), repr=False, compare=False
-    )
+    mark: object = field(default_factory=object, repr=False, compare=False)
     shells: Memo[Shell] = field(default_factory=lambda: Memo(SHELLS_KEPT), repr=False, compare=False)
     forms: Memo[Printed] = field(default_factory=lambda: Memo(FORMS_KEPT), repr=False, compare=False)
 

@@ -106,7 +106,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection in one consistent read transaction."""
+        """A connection in a read transaction: on SQLite all of it sees one state, on PostgreSQL each
+        statement its own."""
         self.require_current()
         with self._translated(), self.engine.connect() as connection:
             if self.is_sqlite:
@@ -174,19 +175,16 @@ class Database:
         until, pause = time.monotonic() + self._busy_timeout_ms / 1000, _FIRST_PAUSE_S
         raw.execute("PRAGMA busy_timeout=0")
         try:
-            while time.monotonic() < until:
-                try:
-                    raw.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                        raise
-                    time.sleep(pause)
-                    pause = min(1.2 * pause, _LONGEST_PAUSE_S)
-                else:
-                    return
+            while not _begins(raw):
+                if time.monotonic() >= until:
+                    break
+                time.sleep(pause)
+                pause = min(1.2 * pause, _LONGEST_PAUSE_S)
+            if not raw.in_transaction:
+                # Once more, to hear the reason in the usual words.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
         finally:
             raw.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
-        raise DatabaseBusyError(f"{self.shown_url} is held by another process for too long: try again")
 
     def _end(self, connection: Connection, how: str) -> None:
         if not self.is_sqlite:
@@ -206,6 +204,10 @@ class Database:
             if "could not serialize" in str(error.orig):
                 raise DatabaseBusyError(
                     f"{self.shown_url}: somebody changed the same rows: try again"
+                ) from error
+            if "malformed" in str(error.orig):
+                raise StoreError(
+                    f"{self.shown_url} is damaged: stop everything and restore a backup (`digest db restore`)"
                 ) from error
             if "file is not a database" in str(error.orig):
                 raise StoreError(
@@ -392,6 +394,15 @@ def _require_backup(source: Path) -> None:
         raise StoreError(f"{source} is damaged ({is_whole}): take an older backup")
     if version > HEAD:
         raise StoreError(f"{source} has schema {version}, this program knows {HEAD}: install a newer one")
+
+
+def _begins(raw: Any) -> bool:
+    """Whether a write transaction begins on SQLite's connection now; True also where it never will."""
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.DatabaseError as error:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY
+    return True
 
 
 def _with_driver(url: str) -> str:

@@ -70,8 +70,8 @@ def drop_news(connection: Connection, first: int, last: int) -> int:
 def drop_pages(connection: Connection, first: int, last: int, *, before: datetime) -> int:
     """Delete pages of that range of ids, stored before then, that no edition shows any more."""
     query = text(
-        "DELETE FROM page WHERE id BETWEEN :first AND :last AND created_at < :before AND id NOT IN "
-        "(SELECT page_id FROM edition WHERE page_id BETWEEN :first AND :last)"
+        "DELETE FROM page WHERE id BETWEEN :first AND :last AND created_at < :before "
+        "AND NOT EXISTS (SELECT 1 FROM edition e WHERE e.page_id = page.id)"
     )
     return connection.execute(query, {"first": first, "last": last, "before": to_stored(before)}).rowcount
 

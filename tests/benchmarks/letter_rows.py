@@ -18,7 +18,7 @@ from digest.compose.profile import profile_of
 from digest.model import Council, Edition, LineKind, LogLine, Meeting, MeetingStatus, Page, Profile
 from digest.render.memo import Memo
 from digest.render.page import render_page
-from digest.render.skeleton import FRAGMENTS_KEPT, Skeleton, compile_skeleton
+from digest.render.skeleton import FRAGMENTS_KEPT, SHELLS_KEPT, Skeleton, compile_skeleton
 from digest.render.views import ItemView, item_view
 from digest.resources import resource_dir
 from digest.summaries.condense import condense
@@ -58,7 +58,7 @@ def letter() -> dict[str, float]:
     page = render_page(edition, skeleton)
 
     def cold() -> Page:
-        fresh = replace(skeleton, fragments=Memo(FRAGMENTS_KEPT))
+        fresh = replace(skeleton, fragments=Memo(FRAGMENTS_KEPT), shells=Memo(SHELLS_KEPT), mark=object())
         return render_page(edition_of(profile, LineIndex(lines), facts), fresh)
 
     assert cold() == page

@@ -179,6 +179,19 @@ def test_a_database_held_too_long_is_said_and_nothing_is_changed(sqlite_url: str
     waiter.close()
 
 
+def test_a_file_that_is_damaged_while_in_use_is_said_so_when_written_to(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.read():
+        pass  # a connection is open and kept
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    path.write_bytes(b"no database at all " * 1000)
+    for tail in ("-wal", "-shm"):
+        path.with_name(path.name + tail).unlink(missing_ok=True)
+    with pytest.raises(StoreError, match=r"is not a database|is damaged"):
+        add_a_council(database)
+    database.close()
+
+
 def test_two_writers_by_turns_do_not_sleep_beside_a_free_lock(sqlite_url: str) -> None:
     """SQLite's own pauses grow to a tenth of a second: whoever waits would hardly ever get the lock."""
     turns: list[int] = []

@@ -126,3 +126,15 @@ def test_what_cannot_stand_in_a_head_is_never_sent(
 def test_an_address_that_is_none_is_a_mistake_in_the_settings(url: str) -> None:
     with pytest.raises(SettingsError, match="https://"):
         Transport(url, connect_timeout_s=1, read_timeout_s=1)
+
+
+@pytest.mark.parametrize("url", ["https://é.example", "https://a.example/é", "https://a.example/a b"])
+def test_an_address_that_cannot_stand_in_a_head_is_one_too(url: str) -> None:
+    with pytest.raises(SettingsError, match="cannot stand in an address"):
+        Transport(url, connect_timeout_s=1, read_timeout_s=1)
+
+
+def test_an_ipv6_address_without_a_port_has_the_usual_one() -> None:
+    transport = Transport("http://[::1]", connect_timeout_s=1, read_timeout_s=1)
+    with pytest.raises(NotSentError, match="no connection to"):
+        transport.request("GET", "/")

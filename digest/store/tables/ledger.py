@@ -129,6 +129,12 @@ class EditionRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("run_id", "profile_id", "from_seq", "revision", name="edition_once"),
         Index(
+            "edition_page",
+            "page_id",
+            sqlite_where=text("page_id IS NOT NULL"),
+            postgresql_where=text("page_id IS NOT NULL"),
+        ),
+        Index(
             "edition_news",
             "news_id",
             sqlite_where=text("news_id IS NOT NULL"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,25 @@ def test_it_never_holds_more_than_its_limit_and_one_value(kept: list[tuple[int, 
         memo.keep(key, key, weight=weight)
         assert memo.weight <= 100 + 40
         assert memo.get(key) == key
+
+
+def test_threads_share_it() -> None:
+    memo: Memo[int] = Memo(200)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work(own: int) -> None:
+        for n in range(20_000):
+            key = (own, n % 500)
+            memo.keep(key, n, weight=1)
+            memo.get((1 - own, n % 500))
+
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            for done in [threads.submit(work, own) for own in (0, 1, 2)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_what_is_asked_for_stays() -> None:

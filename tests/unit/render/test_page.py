@@ -177,7 +177,7 @@ def test_reasons_of_one_reader_never_reach_another() -> None:
 
 def test_a_remembered_fragment_depends_on_all_that_it_says() -> None:
     """A new field of Entry must be decided on: said (then part of the key) or not."""
-    assert {f.name for f in fields(Entry)} - set(SAID_FIELDS) == {"seqs", "also", "reasons", "detail"}
+    assert {f.name for f in fields(Entry)} - set(SAID_FIELDS) == {"seqs", "also", "reasons", "detail", "made"}
 
 
 def test_readers_with_other_reasons_share_the_fragment() -> None:

@@ -44,6 +44,8 @@ def upgrade() -> None:
     op.execute(f"ALTER TABLE edition ADD COLUMN news_id {kind} REFERENCES news (id)")
     _carry_over()
     op.create_index("news_item_item", "news_item", ["item"], unique=False)
+    # Without it a page that goes is looked for in all editions.
+    _index("edition_page", "edition", ["page_id"], where="page_id IS NOT NULL")
     _index("edition_news", "edition", ["news_id"], where="news_id IS NOT NULL")
     _index("edition_waiting", "edition", ["run_id", "id"], where="composed_at IS NULL")
 
