@@ -100,10 +100,10 @@ def _facts_of(one: LetterRow) -> dict[str, Any]:
 
 
 def _story(connection: Connection, found: LetterRow) -> dict[str, Any]:
-    from digest.store import desk, editions
+    from digest.store import desk, editions, pages
 
     page_id = desk.page_of_edition(connection, found.edition_id)
-    page = None if page_id is None else editions.page_by_id(connection, page_id)
+    page = None if page_id is None else pages.page_by_id(connection, page_id)
     attempts = desk.attempts_of(connection, found.batch_id) if found.batch_id else []
     return {
         "subject": None if page is None else page.subject,

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from digest.compose.findings import Findings, findings_of
 from digest.compose.lines import LineIndex, index_of, is_past, moment_of
 from digest.compose.rank import RankKey
 from digest.compose.select import (
     Chosen,
-    Found,
-    found_in,
     is_limited_for,
     joined,
     known_meetings,
@@ -49,9 +48,6 @@ HELD = "held"
 _SHARE = 8
 # With full texts for the top few, this many times as many more are still told in brief.
 _BRIEF_TIMES = 2
-
-# What a run's profiles are told, kept for others of the same wishes: some MB at most.
-_MOST_MADE = 1024
 
 _TEXTS = (Place.DECIDED, Place.CORRECTED)
 _PLACES = tuple(Place)
@@ -92,73 +88,21 @@ class Arranged:
     is_quiet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """All that a letter takes from a profile's words: where they occur, by council, among its lines and among
-    its coming meetings."""
-
-    lines: Mapping[str, Found]
-    upcoming: Mapping[str, Found]
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Equal for equal findings about the same councils."""
-        return tuple(found.key for found in (*self.lines.values(), *self.upcoming.values()))
-
-
 def edition_of(profile: Profile, lines: LineIndex | Sequence[LogLine], facts: Facts) -> Edition:
-    """The edition for this profile and range; with many profiles, ask ``Editions``.
+    """The edition for this profile and range; with many profiles, ask ``compose.editions``.
 
     ``is_empty`` is true when no line says anything to the profile and no quiet note is wished.
 
     Raises: NotFoundError when a followed council is not among ``facts.councils``.
     """
     index = index_of(lines)
-    return _edition(profile, index, facts, findings_of(profile, index, facts))
-
-
-class Editions:
-    """The editions of one run, each as ``edition_of`` makes it.
-
-    Most words that readers wish to hear of occur in nothing new; whoever wishes the same but for such words
-    is told the same, and shares what was made for the first of them.
-    """
-
-    def __init__(self, lines: LineIndex, facts: Facts) -> None:
-        """``facts.from_seq`` does not matter: every edition has its own."""
-        self.lines = lines
-        self._facts = facts
-        self._made: dict[object, Edition] = {}
-
-    def edition(self, profile: Profile, *, from_seq: int) -> Edition:
-        """The edition of this profile from there on; its ``news`` is the same object where the news is.
-
-        Raises: NotFoundError as ``edition_of``.
-        """
-        findings = findings_of(profile, self.lines, self._facts)
-        wordless = replace(profile, topics=(), keywords=(), excluded=(), wards=())
-        key = (wordless, from_seq, findings.key)
-        made = self._made.get(key)
-        if made is None:
-            made = _edition(wordless, self.lines, replace(self._facts, from_seq=from_seq), findings)
-            made = made.with_news(object())
-            if len(self._made) >= _MOST_MADE:
-                self._made.clear()
-            self._made[key] = made
-        return made.told_to(profile)
-
-
-def findings_of(profile: Profile, index: LineIndex, facts: Facts) -> Findings:
-    """Where the profile's words occur. Raises: NotFoundError as ``edition_of``."""
-    councils = [rules.council.slug for rules in rules_of(profile, facts.councils)]
-    upcoming = index.upcoming(facts.upcoming)
-    return Findings(
-        {slug: found_in(profile, index.words, slug) for slug in councils},
-        {slug: found_in(profile, upcoming.words, slug) for slug in councils},
+    return edition_from(
+        profile, index, facts, findings_of(profile, index, councils=facts.councils, upcoming=facts.upcoming)
     )
 
 
-def _edition(profile: Profile, index: LineIndex, facts: Facts, findings: Findings) -> Edition:
+def edition_from(profile: Profile, index: LineIndex, facts: Facts, findings: Findings) -> Edition:
+    """``edition_of`` with what the words find; the profile's own words do not matter."""
     councils = tuple(rules.council for rules in rules_of(profile, facts.councils))
     arranged = arrange(profile, index, facts, findings)
     waiting, silences = facts.waiting or {}, facts.silences or {}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from digest.compose.edition import HELD, LATER, Arranged, Facts, arrange, findings_of
+from digest.compose.edition import HELD, LATER, Arranged, Facts, arrange
+from digest.compose.findings import findings_of
 from digest.compose.lines import LineIndex, index_of
 from digest.compose.select import found_in, judge, rules_of
 from digest.model import LineKind, LogLine, Place, Profile, Reason
@@ -52,7 +53,12 @@ def explain(profile: Profile, lines: LineIndex | Sequence[LogLine], facts: Facts
     Raises: NotFoundError when a followed council is not among ``facts.councils``.
     """
     index = index_of(lines)
-    arranged = arrange(profile, index, facts, findings_of(profile, index, facts))
+    arranged = arrange(
+        profile,
+        index,
+        facts,
+        findings_of(profile, index, councils=facts.councils, upcoming=facts.upcoming),
+    )
     fates = _fates(arranged)
     refused = _refusals(profile, index, facts)
     return tuple(_verdict(line, fates, refused, profile, facts) for line in index.every())

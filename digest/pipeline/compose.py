@@ -14,7 +14,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from digest import slots
-from digest.compose.edition import Editions, Facts, edition_of
+from digest.compose.edition import Facts, edition_of
+from digest.compose.editions import Editions
 from digest.compose.lines import LineIndex
 from digest.compose.profile import Limits as TierLimits
 from digest.compose.profile import within

@@ -12,7 +12,7 @@ from datetime import date
 from digest.links import Purpose, Signer
 from digest.model import Form, Page, Readers
 from digest.pipeline.actions import recipients_of
-from digest.store import editions
+from digest.store import pages
 from digest.store.batches import ClaimedBatch
 from digest.store.database import Database
 
@@ -47,7 +47,7 @@ class Pages:
             if sum(form.size for form in self._forms.values()) > _FORMS_KEPT:
                 self._forms.clear()
             with self._database.read() as connection:
-                self._held = editions.pages_by_id(connection, wanted, forms=self._forms)
+                self._held = pages.pages_by_id(connection, wanted, forms=self._forms)
         return self._held[batch.page_id]
 
 

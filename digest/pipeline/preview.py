@@ -18,7 +18,7 @@ from digest.model import Outgoing, Page, Profile, RunKind, Schedule, SubscriberS
 from digest.pipeline import compose, plan
 from digest.pipeline.actions import recipients_of
 from digest.pipeline.run import Works
-from digest.store import deliveries, editions, publications, subscribers
+from digest.store import deliveries, pages, publications, subscribers
 from digest.store.subscribers import Subscriber
 
 
@@ -111,7 +111,7 @@ def _said_to(connection: Connection, works: Works, reader: Subscriber) -> Page |
     """The page that the run of the current slot made for them, if there is one."""
     slot_at = slots.latest_slot(reader.schedule, works.desk.clock())
     page_id = deliveries.page_of(connection, reader.id, slot_at=slot_at)
-    return None if page_id is None else editions.page_by_id(connection, page_id)
+    return None if page_id is None else pages.page_by_id(connection, page_id)
 
 
 def _fresh_mark(connection: Connection, works: Works) -> int:

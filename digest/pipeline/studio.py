@@ -23,7 +23,7 @@ from digest.pipeline.preview import Letter
 from digest.pipeline.run import Works
 from digest.pipeline.safety import AllowList
 from digest.render.lint import Finding, lint
-from digest.store import councils, deliveries, editions, profiles, publications, runs, subscribers
+from digest.store import councils, deliveries, pages, profiles, publications, runs, subscribers
 from digest.store.deliveries import RangeOf
 from digest.store.subscribers import Subscriber
 
@@ -196,7 +196,7 @@ def _of_run(connection: Connection, reader: Subscriber, run_id: int) -> _Span:
         start = max(_marks_before(connection, reader, run.upto_seq), default=0)
         return _Span(run.as_of, start, run.upto_seq)
     page_id = deliveries.page_of(connection, reader.id, slot_at=run.slot_at)
-    page = None if page_id is None else editions.page_by_id(connection, page_id)
+    page = None if page_id is None else pages.page_by_id(connection, page_id)
     return _Span(run.as_of, found.from_seq, found.upto_seq, page)
 
 

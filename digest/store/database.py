@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from sqlalchemy.pool import QueuePool
 
 from digest.errors import DatabaseBusyError, SchemaError, StoreError
 from digest.store import tables
+from digest.store.writing import begin_writing
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 HEAD = "0005"
@@ -38,7 +38,6 @@ _KEEP_OLDEST = (
     f"INSERT INTO oldest_program VALUES ('{OLDEST_PROGRAM}')",
 )
 BUSY_TIMEOUT_MS = 30_000
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.000_3, 0.01
 # Kilobytes of SQLite pages kept per connection: the hot pages of a million readers, within the memory bar.
 CACHE_KB = 16_384
 
@@ -144,7 +143,7 @@ class Database:
     ) -> Iterator[Connection]:
         if self.is_sqlite:
             connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._begin_writing(connection)
+            begin_writing(connection, patience_ms=self._busy_timeout_ms)
         elif repeatable:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         session_lock = lock if repeatable and not self.is_sqlite else None
@@ -164,27 +163,6 @@ class Database:
             if session_lock is not None:
                 connection.execute(text("SELECT pg_advisory_unlock(:k)"), {"k": session_lock})
                 connection.commit()
-
-    def _begin_writing(self, connection: Connection) -> None:
-        """Take SQLite's write lock.
-
-        SQLite itself looks for it again after pauses that grow to a tenth of a second. Several processes that
-        write by turns would mostly sleep beside a free lock, so we look more often.
-        """
-        raw: Any = connection.connection.dbapi_connection
-        until, pause = time.monotonic() + self._busy_timeout_ms / 1000, _FIRST_PAUSE_S
-        raw.execute("PRAGMA busy_timeout=0")
-        try:
-            while not _begins(raw):
-                if time.monotonic() >= until:
-                    break
-                time.sleep(pause)
-                pause = min(1.2 * pause, _LONGEST_PAUSE_S)
-            if not raw.in_transaction:
-                # Once more, to hear the reason in the usual words.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-        finally:
-            raw.execute(f"PRAGMA busy_timeout={self._busy_timeout_ms}")
 
     def _end(self, connection: Connection, how: str) -> None:
         if not self.is_sqlite:
@@ -394,15 +372,6 @@ def _require_backup(source: Path) -> None:
         raise StoreError(f"{source} is damaged ({is_whole}): take an older backup")
     if version > HEAD:
         raise StoreError(f"{source} has schema {version}, this program knows {HEAD}: install a newer one")
-
-
-def _begins(raw: Any) -> bool:
-    """Whether a write transaction begins on SQLite's connection now; True also where it never will."""
-    try:
-        raw.execute("BEGIN IMMEDIATE")
-    except sqlite3.DatabaseError as error:
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY
-    return True
 
 
 def _with_driver(url: str) -> str:

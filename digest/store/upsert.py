@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, any_, bindparam
+from sqlalchemy import Column, ColumnElement, Connection, Table, any_, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -54,6 +54,15 @@ def is_among(connection: Connection, column: Column[Any], values: Iterable[Any])
     if connection.dialect.name == "sqlite":
         return column.in_(wanted)
     return column == any_(bindparam(None, wanted, type_=postgresql.ARRAY(column.type)))
+
+
+def known_ids(connection: Connection, table: Table, fingerprints: Iterable[str]) -> dict[str, int]:
+    """Fingerprint -> row id, of those that the table has."""
+    wanted = list(dict.fromkeys(fingerprints))
+    if not wanted:
+        return {}
+    query = select(table.c.fingerprint, table.c.id).where(is_among(connection, table.c.fingerprint, wanted))
+    return dict(connection.execute(query).all())
 
 
 def execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:

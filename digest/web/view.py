@@ -10,7 +10,7 @@ from digest.errors import NotFoundError
 from digest.links import Purpose
 from digest.model import Page
 from digest.render.tags import neutral
-from digest.store.editions import page_by_id
+from digest.store.pages import page_by_id
 from digest.web.headers import LETTER_POLICY
 from digest.web.site import Site
 

@@ -32,7 +32,7 @@ from digest.pipeline.run import Works, run_due
 from digest.render.page import render_page
 from digest.render.skeleton import compile_skeleton
 from digest.slots import schedule_of, window_of
-from digest.store import councils, editions, invariants, profiles
+from digest.store import councils, invariants, pages, profiles
 from digest.store.database import Database
 from digest.store.types import to_stored
 from digest.wiring import holder_name, template_sources
@@ -168,5 +168,5 @@ def mean_page_bytes(database: Database) -> int:
     """HTML and text of a stored page, as an average of some."""
     with database.read() as connection:
         ids = connection.execute(text("SELECT id FROM page ORDER BY id LIMIT 20")).scalars().all()
-        pages = [editions.page_by_id(connection, id_) for id_ in ids]
+        pages = [pages.page_by_id(connection, id_) for id_ in ids]
     return sum(len(page.html or "") + len(page.text) for page in pages) // len(pages)

@@ -16,7 +16,7 @@ from digest.links import Purpose
 from digest.model import MeetingStatus, Page, Support
 from digest.pipeline import publish
 from digest.settings import load_settings
-from digest.store import editions
+from digest.store import pages
 from digest.web.app import create_app
 from digest.wiring import Hall
 from tests.integration.web.conftest import serving
@@ -182,7 +182,7 @@ def test_a_letter_in_the_browser_runs_and_loads_nothing(chromium: Browser, hall:
         "<p>Hello</p><script>document.body.innerHTML = 'ran'</script></body></html>"
     )
     with hall.database.write() as connection:
-        id_ = editions.page_ids_of(connection, [Page("t", "", html, "Hello")], now=NOW)[0]
+        id_ = pages.page_ids_of(connection, [Page("t", "", html, "Hello")], now=NOW)[0]
     token = hall.signer.token(Purpose.VIEW, id_, on=NOW.date())
     tab = opened(chromium, f"{address}/view/{token}", width=360)
     expect(tab.get_by_text("Hello")).to_have_css("color", "rgb(1, 2, 3)")

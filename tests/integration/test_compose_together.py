@@ -17,7 +17,7 @@ from digest.model import Edition, Page
 from digest.pipeline import compose, plan
 from digest.pipeline.compose import Printer
 from digest.pipeline.composers import compose_together
-from digest.store import editions, runs
+from digest.store import pages, runs
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import plain_page
@@ -73,7 +73,7 @@ def texts(town: Town) -> list[str]:
     """The text of every edition's page."""
     ids = [id_ for (id_,) in town.rows("SELECT page_id FROM edition WHERE page_id IS NOT NULL ORDER BY id")]
     with town.database.read() as connection:
-        found = editions.pages_by_id(connection, ids)
+        found = pages.pages_by_id(connection, ids)
     return [found[id_].text for id_ in ids]
 
 

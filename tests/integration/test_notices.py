@@ -13,7 +13,7 @@ from digest.links import Purpose
 from digest.model import InDoubt, Page, RunKind, SubscriberState, Tier
 from digest.pipeline import notices
 from digest.pipeline.notices import ToMany
-from digest.store import invariants
+from digest.store import invariants, pages
 from digest.store.database import Database
 from digest.testing import KilledError, RecordingSender
 from tests.integration.post_office import (
@@ -323,11 +323,10 @@ def test_nothing_personal_is_stored_with_a_notice(post: PostOffice) -> None:
 
 
 def _pages(post: PostOffice) -> list[Page]:
-    from digest.store import editions
 
     with post.database.read() as connection:
         ids = [id_ for (id_,) in post.rows("SELECT id FROM page")]
-        return [editions.page_by_id(connection, id_) for id_ in ids]
+        return [pages.page_by_id(connection, id_) for id_ in ids]
 
 
 def test_a_notice_that_cannot_be_rendered_pauses_its_run_alone(post: PostOffice) -> None:

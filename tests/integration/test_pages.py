@@ -10,7 +10,7 @@ import zstandard
 from sqlalchemy import text
 
 from digest.model import Form, Page
-from digest.store import editions
+from digest.store import pages
 from digest.store.database import Database
 from digest.store.types import to_stored
 
@@ -23,27 +23,27 @@ def page(form: Form, own: str, **changes: str) -> Page:
     return Page.laid_out(form, (f"<b>{own}</b>", own), **words)
 
 
-def stored(database: Database, *pages: Page) -> list[int]:
+def stored(database: Database, *several: Page) -> list[int]:
     with database.write() as connection:
-        return editions.page_ids_of(connection, pages, now=NOW)
+        return pages.page_ids_of(connection, several, now=NOW)
 
 
 def test_pages_of_one_form_come_back_whole_and_share_it(database: Database) -> None:
     form = Form(HTML, ("Roads: ", "\n"))
-    pages = [page(form, "zebra"), page(form, "\x00 🦓 \n"), page(form, "zebra", subject="Streets")]
+    made = [page(form, "zebra"), page(form, "\x00 🦓 \n"), page(form, "zebra", subject="Streets")]
     plain = [Page("S", "P", None, "Text alone"), Page("S", "P", "<p>ä", "Both\n", "en")]
     texts = Form(None, ("Hello ", " and ", "."))
-    pages.append(page(texts, "you"))
-    ids = stored(database, *pages, *plain)
+    made.append(page(texts, "you"))
+    ids = stored(database, *made, *plain)
     forms: dict[int, Form] = {}
     with database.read() as connection:
-        found = editions.pages_by_id(connection, ids, forms=forms)
-        assert editions.page_by_id(connection, ids[0]) == pages[0]
-    assert [found[id_] for id_ in ids] == [*pages, *plain]
+        found = pages.pages_by_id(connection, ids, forms=forms)
+        assert pages.page_by_id(connection, ids[0]) == made[0]
+    assert [found[id_] for id_ in ids] == [*made, *plain]
     assert found[ids[0]].form is found[ids[1]].form is found[ids[2]].form
     assert len(forms) == 2
     with database.read() as connection:
-        again = editions.pages_by_id(connection, ids, forms=forms)
+        again = pages.pages_by_id(connection, ids, forms=forms)
     assert again[ids[3]].form is found[ids[3]].form
 
 
@@ -68,6 +68,6 @@ def test_a_page_stored_before_schema_0005_is_read_still(database: Database) -> N
                 {"id": id_, "f": str(id_), "body": body, "at": to_stored(NOW)},
             )
     with database.read() as connection:
-        found = editions.pages_by_id(connection, (901, 902))
+        found = pages.pages_by_id(connection, (901, 902))
     assert found[901] == Page("Roads", "And more", "<p>£63 million\n</p>", "Text £", "cy")
     assert found[902] == Page("Roads", "And more", None, "Text £", "cy")

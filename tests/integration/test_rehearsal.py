@@ -15,7 +15,7 @@ from digest.pipeline import publish, rehearsal, studio
 from digest.pipeline.rehearsal import Bounds, Rehearsal
 from digest.pipeline.run import run_due
 from digest.settings import load_settings
-from digest.store import editions, summaries
+from digest.store import pages, summaries
 from digest.wiring import Hall
 
 ALL = Bounds()
@@ -69,7 +69,7 @@ def test_the_editions_readers_and_subjects_are_those_of_the_run(hall: Hall) -> N
     )
     with hall.database.read() as connection:
         rows = connection.execute(query, {"first": first}).all()
-        assert told == sorted((n, editions.page_by_id(connection, page).subject) for n, page in rows)
+        assert told == sorted((n, pages.page_by_id(connection, page).subject) for n, page in rows)
 
 
 def test_nothing_is_written(hall: Hall) -> None:

@@ -15,7 +15,7 @@ from digest.model import SubscriberState
 from digest.pipeline import retention
 from digest.pipeline.events import hear
 from digest.pipeline.retention import Gone, Kept
-from digest.store import editions, runs, suppressions
+from digest.store import pages, runs, suppressions
 from digest.store import retention as stored
 from digest.store.database import Database
 from tests.integration.ledger_town import SUNDAY, WEEK, Town
@@ -136,10 +136,10 @@ def test_a_page_that_newer_letters_show_stays(town: Town) -> None:
         connection.execute(text("UPDATE edition SET page_id = :p WHERE run_id = 3"), {"p": first})
     tidy(town, SUNDAY + timedelta(days=70))
     with town.database.read() as connection:
-        assert editions.page_by_id(connection, first).text
+        assert pages.page_by_id(connection, first).text
     tidy(town, SUNDAY + timedelta(days=90))
     with town.database.read() as connection, pytest.raises(NotFoundError, match="retention is over"):
-        editions.page_by_id(connection, first)
+        pages.page_by_id(connection, first)
 
 
 def test_addresses_of_who_left_go_and_older_lists_cannot_bring_them_back(town: Town) -> None:

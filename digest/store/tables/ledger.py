@@ -62,7 +62,7 @@ class TroubleRow(SQLModel, table=True):
 
 
 class FormRow(SQLModel, table=True):
-    """What pages of equal news have in common, stored once; zstandard (``store.editions``)."""
+    """What pages of equal news have in common, stored once; zstandard (``store.pages``)."""
 
     __tablename__ = "form"
     id: int | None = Field(default=None, sa_column=key())

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from digest.errors import LinkError, NotFoundError
 from digest.links import delivery_id, read_delivery_id
 from digest.store import desk as queries
-from digest.store import editions, runs, subscribers
+from digest.store import editions, pages, runs, subscribers
 from digest.store.editions import Item
 from digest.web.desk.router import Desk
 
@@ -48,7 +48,7 @@ def add_routes(desk: Desk) -> None:
             events = queries.events_of(connection, run_id, subscriber_id)
             items = editions.items_of(connection, found.edition_id)
             page_id = queries.page_of_edition(connection, found.edition_id)
-            page = None if page_id is None else editions.page_by_id(connection, page_id)
+            page = None if page_id is None else pages.page_by_id(connection, page_id)
         return desk.page(
             request,
             "letter.html",

@@ -11,7 +11,7 @@ import pytest
 from digest.links import Purpose
 from digest.model import MeetingStatus, Page, Support
 from digest.pipeline import publish
-from digest.store import editions
+from digest.store import pages
 from digest.wiring import Hall
 from tests.integration.web.reading_town import HOSTILE, NOW, Town
 
@@ -210,7 +210,7 @@ PAGE = Page(
 
 def view_of(hall: Hall, page: Page) -> str:
     with hall.database.write() as connection:
-        id_ = editions.page_ids_of(connection, [page], now=NOW)[0]
+        id_ = pages.page_ids_of(connection, [page], now=NOW)[0]
     return f"/view/{hall.signer.token(Purpose.VIEW, id_, on=NOW.date())}"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from digest.compose.edition import Editions, Facts, edition_of, items_of
+from digest.compose.edition import Facts, edition_of, items_of
+from digest.compose.editions import Editions
 from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
 from digest.model import (

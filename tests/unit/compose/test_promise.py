@@ -11,7 +11,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.compose.edition import Editions, Facts, edition_of
+from digest.compose.edition import Facts, edition_of
+from digest.compose.editions import Editions
 from digest.compose.explain import explain
 from digest.compose.lines import LineIndex
 from digest.compose.profile import profile_of
