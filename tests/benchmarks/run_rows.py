@@ -168,5 +168,5 @@ def mean_page_bytes(database: Database) -> int:
     """HTML and text of a stored page, as an average of some."""
     with database.read() as connection:
         ids = connection.execute(text("SELECT id FROM page ORDER BY id LIMIT 20")).scalars().all()
-        pages = [pages.page_by_id(connection, id_) for id_ in ids]
-    return sum(len(page.html or "") + len(page.text) for page in pages) // len(pages)
+        some = [pages.page_by_id(connection, id_) for id_ in ids]
+    return sum(len(page.html or "") + len(page.text) for page in some) // len(some)
