@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, text
 from sqlmodel import SQLModel
 
 from digest.store.types import BigKey, Instant
@@ -24,6 +24,12 @@ def ref(target: str, *, null: bool = False, primary: bool = False, index: bool =
 
 def at(*, null: bool = False, index: bool = False) -> Column[datetime]:
     return Column(Instant, nullable=null, index=index)
+
+
+def index_where(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows alone for which ``where`` holds, on both databases."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 def json_text(default: str) -> Column[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from digest.store.tables.columns import at, json_text, key, ref
+from digest.store.tables.columns import at, index_where, json_text, key, ref
 
 
 class CouncilRow(SQLModel, table=True):
@@ -38,13 +38,8 @@ class CommitteeRow(SQLModel, table=True):
     external_id: str | None = None
     named_by: int | None = Field(default=None, sa_column=ref("feed.id", null=True))
     __table_args__ = (
-        Index(
-            "committee_external",
-            "council_id",
-            "external_id",
-            unique=True,
-            sqlite_where=text("external_id IS NOT NULL"),
-            postgresql_where=text("external_id IS NOT NULL"),
+        index_where(
+            "committee_external", "council_id", "external_id", unique=True, where="external_id IS NOT NULL"
         ),
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Uni
 from sqlmodel import Field, SQLModel
 
 from digest.model import Ended
-from digest.store.tables.columns import at, json_text, key, ref
+from digest.store.tables.columns import at, index_where, json_text, key, ref
 from digest.store.types import BigKey, EndedCode
 
 
@@ -41,12 +41,7 @@ class RunRow(SQLModel, table=True):
     completed_at: datetime | None = Field(default=None, sa_column=at(null=True))
     __table_args__ = (
         UniqueConstraint("kind", "key", name="run_once"),
-        Index(
-            "run_unfinished",
-            "slot_at",
-            sqlite_where=text("completed_at IS NULL"),
-            postgresql_where=text("completed_at IS NULL"),
-        ),
+        index_where("run_unfinished", "slot_at", where="completed_at IS NULL"),
     )
 
 
@@ -82,14 +77,7 @@ class PageRow(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=at())
     form_id: int | None = Field(default=None, sa_column=ref("form.id", null=True))
-    __table_args__ = (
-        Index(
-            "page_form",
-            "form_id",
-            sqlite_where=text("form_id IS NOT NULL"),
-            postgresql_where=text("form_id IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (index_where("page_form", "form_id", where="form_id IS NOT NULL"),)
 
 
 class NewsRow(SQLModel, table=True):
@@ -128,26 +116,10 @@ class EditionRow(SQLModel, table=True):
     news_id: int | None = Field(default=None, sa_column=ref("news.id", null=True))
     __table_args__ = (
         UniqueConstraint("run_id", "profile_id", "from_seq", "revision", name="edition_once"),
-        Index(
-            "edition_page",
-            "page_id",
-            sqlite_where=text("page_id IS NOT NULL"),
-            postgresql_where=text("page_id IS NOT NULL"),
-        ),
-        Index(
-            "edition_news",
-            "news_id",
-            sqlite_where=text("news_id IS NOT NULL"),
-            postgresql_where=text("news_id IS NOT NULL"),
-        ),
+        index_where("edition_page", "page_id", where="page_id IS NOT NULL"),
+        index_where("edition_news", "news_id", where="news_id IS NOT NULL"),
         # What waits for its words, in order of id: found without looking at the run's others.
-        Index(
-            "edition_waiting",
-            "run_id",
-            "id",
-            sqlite_where=text("composed_at IS NULL"),
-            postgresql_where=text("composed_at IS NULL"),
-        ),
+        index_where("edition_waiting", "run_id", "id", where="composed_at IS NULL"),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from digest.store.tables.columns import at, json_text, key, ref
+from digest.store.tables.columns import at, index_where, json_text, key, ref
 
 
 class NoticeRow(SQLModel, table=True):
@@ -31,13 +31,7 @@ class NoticeRow(SQLModel, table=True):
         UniqueConstraint("kind", "key", name="notice_once"),
         Index("notice_asked", "subscriber_id", "kind", "created_at"),
         Index("notice_run", "run_id", "subscriber_id"),
-        Index(
-            "notice_open",
-            "kind",
-            "id",
-            sqlite_where=text("run_id IS NULL"),
-            postgresql_where=text("run_id IS NULL"),
-        ),
+        index_where("notice_open", "kind", "id", where="run_id IS NULL"),
     )
 
 

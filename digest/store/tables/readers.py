@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Column, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, SmallInteger, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from digest.store.tables.columns import at, key, ref
+from digest.store.tables.columns import at, index_where, key, ref
 
 
 class ProfileRow(SQLModel, table=True):
@@ -56,37 +56,11 @@ class SubscriberRow(SQLModel, table=True):
     # Ids are never used again: an old letter's links must not lead to somebody else.
     __table_args__ = (
         Index("subscriber_schedule", "schedule_id", "profile_id"),
-        Index(
-            "subscriber_due",
-            "schedule_id",
-            "due_from_at",
-            sqlite_where=text("state = 'active'"),
-            postgresql_where=text("state = 'active'"),
-        ),
-        Index(
-            "subscriber_pending",
-            "created_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
-        ),
-        Index(
-            "subscriber_at_once",
-            "id",
-            sqlite_where=text("at_once = 1"),
-            postgresql_where=text("at_once = 1"),
-        ),
-        Index(
-            "subscriber_left",
-            "ended_at",
-            sqlite_where=text("state = 'left'"),
-            postgresql_where=text("state = 'left'"),
-        ),
-        Index(
-            "subscriber_paused",
-            "paused_until",
-            sqlite_where=text("paused_until IS NOT NULL"),
-            postgresql_where=text("paused_until IS NOT NULL"),
-        ),
+        index_where("subscriber_due", "schedule_id", "due_from_at", where="state = 'active'"),
+        index_where("subscriber_pending", "created_at", where="state = 'pending'"),
+        index_where("subscriber_at_once", "id", where="at_once = 1"),
+        index_where("subscriber_left", "ended_at", where="state = 'left'"),
+        index_where("subscriber_paused", "paused_until", where="paused_until IS NOT NULL"),
         # Half of each page stays free, so that moving a mark writes beside it and touches no index (HOT).
         {"sqlite_autoincrement": True, "postgresql_with": {"fillfactor": 45}},
     )
@@ -104,22 +78,12 @@ class SubscriptionRow(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_column=at(null=True))
     ended_reason: str | None = None
     __table_args__ = (
-        Index(
-            "subscription_open",
-            "subscriber_id",
-            "council_id",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
+        index_where(
+            "subscription_open", "subscriber_id", "council_id", unique=True, where="ended_at IS NULL"
         ),
-        Index(
-            # Without ended_at SQLite would look each one up in the table, to see that it is NULL.
-            "subscription_followers",
-            "council_id",
-            "ended_at",
-            "started_at",
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
+        # Without ended_at SQLite would look each one up in the table, to see that it is NULL.
+        index_where(
+            "subscription_followers", "council_id", "ended_at", "started_at", where="ended_at IS NULL"
         ),
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
-from digest.store.tables.columns import at, json_text, key
+from digest.store.tables.columns import at, index_where, json_text, key
 
 
 class MetaRow(SQLModel, table=True):
@@ -49,12 +49,7 @@ class EventRow(SQLModel, table=True):
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     __table_args__ = (
         Index("event_delivery", "run_id", "subscriber_id"),
-        Index(
-            "event_waiting",
-            "id",
-            sqlite_where=text("applied_at IS NULL"),
-            postgresql_where=text("applied_at IS NULL"),
-        ),
+        index_where("event_waiting", "id", where="applied_at IS NULL"),
     )
 
 

@@ -34,9 +34,12 @@ def test_threads_share_it() -> None:
     try:
         with ThreadPoolExecutor(3) as threads:
             for done in [threads.submit(work, own) for own in (0, 1, 2)]:
-                done.result()
+                done.result()  # raises what the thread raised
     finally:
         sys.setswitchinterval(before)
+    memo.keep("last", 7, weight=1)
+    assert memo.get("last") == 7
+    assert memo.weight <= 200 + 3 * 2  # each thread may have been between two steps
 
 
 def test_what_is_asked_for_stays() -> None:
