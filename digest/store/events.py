@@ -53,9 +53,13 @@ def store(connection: Connection, found: Sequence[NewEvent], *, now: datetime) -
     at = to_stored(now)
     # A post speaks of few instants.
     stored = {instant: to_stored(instant) for instant in {e.happened_at for e in found}}
+    # Two posts of the same events would wait for each other on PostgreSQL if each stored them as they came.
+    # What is said of the account keeps its order: the last word counts.
     rows = [
         (key, kind, run_id, subscriber_id, stored[happened_at], at, at if is_applied else None, payload)
-        for key, kind, run_id, subscriber_id, happened_at, is_applied, payload in found
+        for key, kind, run_id, subscriber_id, happened_at, is_applied, payload in sorted(
+            found, key=_one_order
+        )
     ]
     if not rows:
         return 0
@@ -63,6 +67,10 @@ def store(connection: Connection, found: Sequence[NewEvent], *, now: datetime) -
     # The driver's own statement: a post carries thousands, and each costs a microsecond this way.
     result = connection.exec_driver_sql(_INSERT.format(marks=", ".join([mark] * 8)), rows)
     return max(result.rowcount, 0)
+
+
+def _one_order(event: NewEvent) -> str:
+    return "" if event.run_id == ACCOUNT else event.key
 
 
 def waiting(connection: Connection, *, most: int = 1000) -> list[Waiting]:

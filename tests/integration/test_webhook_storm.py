@@ -8,6 +8,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from digest.deliver.fake_sendgrid.events import SIGNATURE_HEADER
 from digest.links import delivery_id
 from digest.pipeline.events import hear, often_failing
 from digest.store.database import Database
+from digest.store.events import NewEvent, store
 from tests.integration.ledger_town import SUNDAY, WEEK, Town
 
 KEY = "x" * 40
@@ -193,6 +195,27 @@ def test_parallel_mischief_ends_as_the_story_told_once_in_order(
         got = list(posters.map(server.post, [post for post, _ in wanted], slow))
     assert got == [status for _, status in wanted]
     assert known(town) == known(told_in_order(told, tmp_path))
+
+
+def test_two_posts_of_the_same_events_in_opposite_orders_are_both_taken(database: Database) -> None:
+    """Whoever stores them row by row as they come would wait for the other, who waits for them."""
+    start = threading.Barrier(2)
+
+    def hear_all(is_backwards: bool) -> int:
+        heard = 0
+        for turn in range(8):
+            told = [
+                NewEvent(f"{turn}.{n:05}", "delivered", 1, n, NOW, is_applied=True, payload=b"{}")
+                for n in range(1_500)
+            ]
+            start.wait(timeout=60)
+            with database.write() as connection:
+                heard += store(connection, told[::-1] if is_backwards else told, now=NOW)
+        return heard
+
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(hear_all, is_backwards) for is_backwards in (False, True)]
+        assert sum(one.result() for one in both) == 8 * 1_500
 
 
 def told_in_order(told: list[dict[str, Any]], folder: Path) -> Town:
