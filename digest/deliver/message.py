@@ -26,7 +26,6 @@ _MAX_LOCAL_BYTES = 64  # RFC 5321 4.5.3.1.1
 # What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
-_HALF = re.compile(r"\A@|\n@|@\n|@\Z")  # nothing before or after an @, in a list one below the other
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PERSONAL = frozenset({RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.ADDRESS})
 
@@ -86,9 +85,10 @@ def unusable(recipients: Sequence[Recipient]) -> dict[int, str]:
     Nearly all addresses are of letters, digits and a few signs: where all are, they are checked in one go.
     """
     readers = Readers.of(recipients)
-    text = "\n".join(readers.addresses)
-    signs = text.encode("utf-8", "replace").translate(None, _PLAIN)
-    is_plain = signs == b"\n".join([b"@"] * len(readers)) and not _HALF.search(text)
+    lines = "\n" + "\n".join(readers.addresses) + "\n"
+    signs = lines.encode("utf-8", "replace").translate(None, _PLAIN)
+    is_whole = "\n@" not in lines and "@\n" not in lines  # something stands before and after each @
+    is_plain = is_whole and signs == b"\n" + b"@\n" * len(readers)
     if is_plain and max(map(len, readers.addresses), default=0) <= _MAX_LOCAL_BYTES:
         return {}
     pairs = zip(readers.ids, readers.addresses, strict=True)

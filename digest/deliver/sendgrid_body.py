@@ -31,7 +31,8 @@ DELIVERY_ARG = "dg_delivery_id"
 CATEGORY = "digest"  # categories are few per account and kept for long: one for all letters
 
 # What neither JSON nor HTML reads; render.tags holds links to the same characters.
-_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:/._~%?=+@,;!$()*[]#-"
+_LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_PLAIN = _LETTERS_AND_DIGITS + b":/._~%?=+@,;!$()*[]#-"
 _NO_TRACKING = {
     "click_tracking": {"enable": False, "enable_text": False},
     "open_tracking": {"enable": False},
@@ -52,7 +53,7 @@ def request_body(outgoing: Outgoing, recipients: Sequence[Recipient], *, is_tria
     wire = _wire_of(outgoing.page)
     view_url = checked_link(outgoing.view_url, "view")
     shared = orjson.dumps(_shared(outgoing, view_url, is_trial=is_trial))
-    people = ",".join(_people(outgoing, Readers.of(recipients), wire.tags)).encode()
+    people = _people(outgoing, Readers.of(recipients), wire.tags).encode()
     content = wire.content(outgoing.page.own, view_url.encode())
     return b"".join([shared[:-1], b',"content":[', *content, b'],"personalizations":[', people, b"]}"])
 
@@ -122,8 +123,8 @@ def _shared(outgoing: Outgoing, view_url: str, *, is_trial: bool) -> dict[str, o
     return shared
 
 
-def _people(outgoing: Outgoing, readers: Readers, tags: Sequence[str]) -> list[str]:
-    """One personalization a reader, as JSON text: written by hand, since this is the work of a large run.
+def _people(outgoing: Outgoing, readers: Readers, tags: Sequence[str]) -> str:
+    """The personalizations, one a reader, as JSON text: written by hand, for this is the work of a large run.
 
     Every value was checked to hold no character that JSON would read, but for names, which are encoded.
     """
@@ -137,25 +138,44 @@ def _people(outgoing: Outgoing, readers: Readers, tags: Sequence[str]) -> list[s
     if NAME_HTML in tags or NAME_TEXT in tags:
         names = [_name(name) for name in readers.names]
         columns[NAME_HTML], columns[NAME_TEXT] = [n[0] for n in names], [n[1] for n in names]
-    substitutions = ",".join(f'"{tag}":"%s"' for tag in tags)
-    form = (
-        '{"to":[{"email":"%s"}],"headers":{"List-Unsubscribe":"<%s>",'
-        f'"List-Unsubscribe-Post":"{ONE_CLICK}"}},"substitutions":{{{substitutions}}},'
-        f'"custom_args":{{"{DELIVERY_ARG}":"%s"}}}}'
-    )
     addresses = readers.addresses
     if not "".join(addresses).isascii():
         addresses = [envelope_address(address) for address in addresses]
-    if not "".join(readers.deliveries).isalnum():
+    if "".join(readers.deliveries).encode("utf-8", "replace").translate(None, _LETTERS_AND_DIGITS):
         raise ValueError("a delivery id is letters and digits")
+    form = (
+        '{"to":[{"email":"%s"}],"headers":{"List-Unsubscribe":"<%s>",'
+        f'"List-Unsubscribe-Post":"{ONE_CLICK}"}},"substitutions":{{'
+        + ",".join(f'"{tag}":"%s"' for tag in tags)
+        + f'}},"custom_args":{{"{DELIVERY_ARG}":"%s"}}}}'
+    )
     own = (columns[tag] for tag in tags)
-    return [form % row for row in zip(addresses, columns[UNSUBSCRIBE], *own, readers.deliveries, strict=True)]
+    return _listed(form, (addresses, columns[UNSUBSCRIBE], *own, readers.deliveries))
+
+
+def _listed(form: str, columns: Sequence[Sequence[str]]) -> str:
+    """The form with a row of the columns in each ``%s``, once for every row, with commas between.
+
+    All rows are laid out first and joined in one go: filling in one by one takes four times as long.
+    """
+    first, *between, last = form.split("%s")
+    rows, width = len(columns[0]), 2 * len(columns)
+    laid = [""] * (rows * width)
+    for at, (before, column) in enumerate(zip((f"{last},{first}", *between), columns, strict=True)):
+        laid[2 * at :: width] = [before] * rows
+        laid[2 * at + 1 :: width] = column
+    if laid:
+        laid[0] = first
+        laid.append(last)
+    return "".join(laid)
 
 
 def _links(outgoing: Outgoing, readers: Readers, urls: Sequence[str]) -> Sequence[str]:
     """The links, all checked in one go; only where something is wrong is each looked at, to name it."""
-    strange = "".join(urls).encode("utf-8", "replace").translate(None, _PLAIN)
-    if strange or max(map(len, urls)) > MAX_VALUE_BYTES or not all(url.startswith("http") for url in urls):
+    lines = "\n" + "\n".join(urls)
+    signs = lines.encode("utf-8", "replace").translate(None, _PLAIN)
+    is_plain = signs == b"\n" * len(urls) and lines.count("\nhttp") == len(urls)
+    if not is_plain or max(map(len, urls)) > MAX_VALUE_BYTES:
         for reader in readers:
             values_of(outgoing, reader)
         raise ValueError("a link holds characters that are not allowed in one")

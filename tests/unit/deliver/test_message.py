@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.deliver.message import address_fault, filled, letter_bytes
+from digest.deliver.message import address_fault, filled, letter_bytes, unusable
 from digest.links import delivery_id
 from digest.model import RunKind
 from digest.render.tags import ALL_TAGS
@@ -187,3 +187,13 @@ def test_an_address_that_would_break_a_letter_is_named(address: str) -> None:
 @pytest.mark.parametrize("address", ["ann@example.org", "a.b+c'd@sub.example.org", "siân@bücher.example"])
 def test_an_address_that_mail_can_carry_has_no_fault(address: str) -> None:
     assert address_fault(address) is None
+
+
+# Pieces that look like plain addresses when they stand one below the other.
+pieces = st.sampled_from(["a", "@", "\n", "example.org", "é", "a" * 60, "a@example.org"])
+
+
+@given(st.lists(st.lists(pieces, max_size=4).map("".join), max_size=4))
+def test_many_addresses_looked_at_together_fail_where_each_alone_would(addresses: list[str]) -> None:
+    readers = [reader(n)._replace(address=address) for n, address in enumerate(addresses)]
+    assert set(unusable(readers)) == {n for n, address in enumerate(addresses) if address_fault(address)}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.deliver.message import address_fault, filled
+from digest.deliver.message import address_fault, envelope_address, filled
 from digest.deliver.sendgrid_body import request_body
 from digest.errors import RenderError
 from digest.model import Form, Page
@@ -36,7 +36,8 @@ def test_what_the_provider_fills_in_is_the_letter_that_the_outbox_writes(
         assert substituted(text, person["substitutions"]) == page.text
         assert substituted(html, person["substitutions"]) == page.html
         assert person["custom_args"] == {"dg_delivery_id": recipient.delivery}
-        assert len(person["to"]) == 1
+        assert person["to"] == [{"email": envelope_address(recipient.address)}]
+        assert person["headers"]["List-Unsubscribe"] == f"<{recipient.unsubscribe_url}>"
 
 
 own_words = st.text().filter(lambda words: "-dg" not in words)  # as render.tags.neutralise leaves them
@@ -93,7 +94,13 @@ def test_a_trial_says_so_and_nothing_else_changes() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ['https://x.example/"', "javascript:alert(1)", "https://x.example/\\", "https://x.example/" + "a" * 500],
+    [
+        'https://x.example/"',
+        "javascript:alert(1)",
+        "https://x.example/\\",
+        "https://x.example/" + "a" * 500,
+        "https://x.example/\nhttps://x.example/",
+    ],
 )
 def test_a_link_that_must_not_stand_in_a_letter_is_refused(url: str) -> None:
     batch = outgoing(reader(1), reader(2)._replace(preferences_url=url))
