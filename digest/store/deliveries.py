@@ -46,8 +46,11 @@ _DUE = """
 s.id BETWEEN :first AND :last AND s.schedule_id = :schedule AND s.state = 'active'
   AND s.due_from_at <= :slot AND s.covered_seq <= :upto
 """
-# Keeps both databases from an index that knows schedules: for each of many ranges it would be read whole.
-_DUE_IN_RANGE = _DUE.replace("s.schedule_id", "s.schedule_id + 0")
+# Keeps both databases from indexes of schedules and of who is due: for each of many ranges they would be
+# read whole.
+_DUE_IN_RANGE = _DUE.replace("s.schedule_id", "s.schedule_id + 0").replace(
+    "s.due_from_at", "s.due_from_at + 0"
+)
 _NOT_PLANNED = """
 NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run_id = :run AND d.subscriber_id = s.id
             AND d.subscriber_id BETWEEN :first AND :last)
