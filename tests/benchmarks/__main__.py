@@ -1,7 +1,8 @@
 """`make bench`: each figure beside its floor, in the same run. BENCH_SIZE scales it down (default 1,000,000).
 
 Every row runs in a process of its own, so that memory is that row's. Bars are ratios (docs/flow.md,
-"What is measured"); nothing here is a test, and no floor may be made slower.
+"What is measured"); nothing here is a test, and no floor may be made slower. A run and its floors take
+turns, and of each the fastest counts: what else a machine does at the moment slows one or the other.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 SIZE = int(os.environ.get("BENCH_SIZE", "1000000"))
+ROUNDS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -44,16 +47,18 @@ def main() -> None:
 
 
 def _run_rows(table: Table, folder: Path) -> None:
-    f1 = measured("f1", SIZE)["per_second"]
-    names = ("floor", "several", "severalfinds", *(f"run{n}" for n in (SIZE // 100, SIZE // 10, SIZE)))
+    sizes = (SIZE // 100, SIZE // 10, SIZE)
+    turns = [f"run{n}_{turn}" for n in sizes for turn in range(ROUNDS)]
     for name, url, bars in (
         ("SQLite", f"sqlite:///{folder}/NAME.db", ("≥ 40 % of F1", "≥ 70 % of F2")),
-        ("PostgreSQL", _postgres(folder, *names), ("≥ 18 % of F1", "≥ 65 % of F2")),
+        (
+            "PostgreSQL",
+            _postgres(folder, "floor", "several", "severalfinds", *turns),
+            ("≥ 18 % of F1", "≥ 65 % of F2"),
+        ),
     ):
-        f2 = measured("f2", url.replace("NAME", "floor"), SIZE)["per_second"]
-        seen = {
-            n: measured("run", url.replace("NAME", f"run{n}"), n) for n in (SIZE // 100, SIZE // 10, SIZE)
-        }
+        f1, f2, runs = _turns(url, sizes)
+        seen = {n: min(runs[n], key=lambda one: one["seconds"]) for n in sizes}
         speed = seen[SIZE]["per_second"]
         table.add_row(
             f"run, {name}, beside F1", f"{speed:,.0f}/s", f"{f1:,.0f}/s", f"{speed / f1:.0%}", bars[0]
@@ -61,10 +66,10 @@ def _run_rows(table: Table, folder: Path) -> None:
         table.add_row(
             f"run, {name}, beside F2", f"{speed:,.0f}/s", f"{f2:,.0f}/s", f"{speed / f2:.0%}", bars[1]
         )
-        small, middle, large = (seen[n]["seconds"] for n in sorted(seen))
+        small, middle, large = (seen[n]["seconds"] for n in sizes)
         growth = f"{middle / small:.1f}, {large / middle:.1f}"
         table.add_row(f"growth ×10, ×10, {name}", f"{large:.1f} s", f"{middle:.1f} s", growth, "≤ 11 each")
-        peak, before = seen[SIZE]["peak_mb"], seen[SIZE // 10]["peak_mb"]
+        peak, before = (max(one["peak_mb"] for one in runs[n]) for n in (SIZE, SIZE // 10))
         helper = f"helper {seen[SIZE]['helper_mb']:.0f} MB"
         table.add_row(
             f"peak memory, {name}", f"{peak:.0f} MB", f"{before:.0f} MB", helper, "≤ 200 MB, ≤ +10 % + 5 MB"
@@ -79,6 +84,18 @@ def _run_rows(table: Table, folder: Path) -> None:
                 f"{many['per_second'] / many['floor_per_second']:.0%}",
                 bar,
             )
+
+
+def _turns(url: str, sizes: Sequence[int]) -> tuple[float, float, dict[int, list[dict[str, float]]]]:
+    """Letters a second of F1 and of F2, the fastest of each, and all runs by their size."""
+    f1, f2 = 0.0, 0.0
+    runs: dict[int, list[dict[str, float]]] = {n: [] for n in sizes}
+    for turn in range(ROUNDS):
+        f1 = max(f1, measured("f1", SIZE)["per_second"])
+        f2 = max(f2, measured("f2", url.replace("NAME", "floor"), SIZE)["per_second"])
+        for n in sizes:
+            runs[n].append(measured("run", url.replace("NAME", f"run{n}_{turn}"), n))
+    return f1, f2, runs
 
 
 def _worker_rows(table: Table, folder: Path) -> None:
