@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
+from sqlalchemy.schema import CreateTable, DropTable
 
 from digest.errors import StoreError
 from digest.model import Ended
 from digest.store import filling
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, batch_key
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
-from digest.store.upsert import execute_plain
+from digest.store.upsert import insert_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,20 @@ def _write_deliveries(connection: Connection, due: str, values: Mapping[str, obj
     return int(written + connection.execute(text(sql), values).rowcount)
 
 
+# Looked into for each reader: on SQLite the rows lie in the key, so that one search finds them.
+_PLAN_MAP = Table(
+    "plan_map",
+    MetaData(),
+    Column("profile_id", BigInteger, primary_key=True),
+    Column("covered_seq", BigInteger, primary_key=True),
+    Column("edition_id", BigInteger, nullable=False),
+    Column("already", BigInteger, nullable=False),
+    Column("batch_id", BigInteger),
+    prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
+)
+
+
 def _write_map(
     connection: Connection,
     plan: PlanOf,
@@ -171,13 +186,8 @@ def _write_map(
 ) -> None:
     """The editions and batches that this range needs, and the map that the insert joins to find them."""
     groups = list(groups)
-    connection.exec_driver_sql("DROP TABLE IF EXISTS plan_map")
-    # Looked into for each reader: on SQLite the rows lie in the key, so that one search finds them.
-    lies_in_key = " WITHOUT ROWID" if connection.dialect.name == "sqlite" else ""
-    connection.exec_driver_sql(
-        "CREATE TEMP TABLE plan_map (profile_id BIGINT, covered_seq BIGINT, edition_id BIGINT, "
-        f"already BIGINT, batch_id BIGINT, PRIMARY KEY (profile_id, covered_seq)){lies_in_key}"
-    )
+    connection.execute(DropTable(_PLAN_MAP, if_exists=True))
+    connection.execute(CreateTable(_PLAN_MAP))
     wanted = {(profile, raised[profile, mark]) for profile, mark, _ in groups}
     editions = filling.open_editions(connection, plan.run_id, wanted, content_seq=plan.upto_seq)
     sizes: dict[int, int] = {}
@@ -192,7 +202,7 @@ def _write_map(
         if filling.is_small(sizes[edition], batch_size=plan.batch_size):
             batch = batch_key(edition, number=already[edition] // plan.batch_size, attempt=1)
         rows.append((profile, mark, edition, already[edition], batch))
-    execute_plain(connection, "INSERT INTO plan_map VALUES (?, ?, ?, ?, ?)", rows)
+    insert_plain(connection, _PLAN_MAP, [column.name for column in _PLAN_MAP.c], rows)
 
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"

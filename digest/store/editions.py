@@ -100,7 +100,7 @@ def keep_editions(
             )
             for one in made
         ],
-        where="edition.composed_at IS NULL",
+        where="edition.composed_at + 0 IS NULL",  # by id: PostgreSQL would read all that wait, each time
     )
     # By what the edition has become, not by what we made: somebody else may have composed it first.
     settle_waiting(connection, [one.edition_id for one in made])
@@ -131,9 +131,10 @@ def _print_of(items: Sequence[Item]) -> str:
 
 def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
     """Waiting batches of composed editions are ready, or closed where there is nothing to say."""
+    # By edition: PostgreSQL would read all that wait, each time.
     query = text(
         "UPDATE batch SET state = CASE WHEN (SELECT e.page_id FROM edition e WHERE e.id = batch.edition_id) "
-        "IS NULL THEN 'closed' ELSE 'ready' END WHERE state = 'waiting' AND edition_id IN :ids "
+        "IS NULL THEN 'closed' ELSE 'ready' END WHERE state || '' = 'waiting' AND edition_id IN :ids "
         "AND EXISTS (SELECT 1 FROM edition e WHERE e.id = batch.edition_id AND e.composed_at IS NOT NULL)"
     ).bindparams(bindparam("ids", expanding=True))
     connection.execute(query, {"ids": list(edition_ids)})

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
-from digest.store.tables import EditionRow, batch_key, table_of
-from digest.store.upsert import execute_plain, insert_plain
+from digest.store.tables import BatchRow, EditionRow, batch_key, table_of
+from digest.store.upsert import insert_plain
 
 _SMALL = 4  # of these fill a batch: rather than to split a small group, the batch before stays smaller
 
@@ -53,6 +53,7 @@ def extend_batches(
     """
     already: dict[int, int] = {}
     rows = []
+    states = _states(connection, run_id)
     levels = _fill_levels(connection, run_id, batch_size=batch_size)
     for edition, n in sizes.items():
         full = levels.get(edition, 0)
@@ -63,17 +64,28 @@ def extend_batches(
         while number * batch_size < full + n:
             size = min(full + n - number * batch_size, batch_size)
             key = batch_key(edition, number=number, attempt=1)
-            rows.append((key, run_id, edition, number, size, edition))
+            rows.append((key, run_id, edition, number, 1, size, states[edition]))
             number += 1
-    execute_plain(
+    insert_plain(
         connection,
-        "INSERT INTO batch (id, run_id, edition_id, number, attempt, size, state) "
-        "SELECT ?, ?, ?, ?, 1, ?, CASE WHEN e.composed_at IS NULL THEN 'waiting' "
-        "WHEN e.page_id IS NULL THEN 'closed' ELSE 'ready' END FROM edition e WHERE e.id = ? "
-        "ON CONFLICT (id) DO UPDATE SET size = excluded.size",
+        table_of(BatchRow),
+        ("id", "run_id", "edition_id", "number", "attempt", "size", "state"),
         rows,
+        changes=("size",),
     )
     return already
+
+
+def _states(connection: Connection, run_id: int) -> dict[int, str]:
+    """Edition -> the state of a new batch of it."""
+    rows = connection.execute(
+        text(
+            "SELECT id, CASE WHEN composed_at IS NULL THEN 'waiting' WHEN page_id IS NULL THEN 'closed' "
+            "ELSE 'ready' END FROM edition WHERE run_id = :run"
+        ),
+        {"run": run_id},
+    )
+    return {edition: state for edition, state in rows}
 
 
 _LAST_BATCHES = """

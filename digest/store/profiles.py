@@ -68,7 +68,7 @@ def councils_of_profiles(connection: Connection, ids: Iterable[int]) -> dict[int
     found: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(wanted), 500):
         query = select(_PC.c.profile_id, _PC.c.council_id).where(
-            _PC.c.profile_id.in_(wanted[start : start + 500])
+            is_among(connection, _PC.c.profile_id, wanted[start : start + 500])
         )
         for profile, council in connection.execute(query):
             found[profile] = (*found.get(profile, ()), council)

@@ -65,7 +65,7 @@ def known_ids(connection: Connection, table: Table, fingerprints: Iterable[str])
     return dict(connection.execute(query).all())
 
 
-def execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+def _execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
     """Run the statement, with ``?`` for each stored value, for every row; returns how many rows it changed.
 
     Goes to the driver as it is: making statements of Python values costs several times the work.
@@ -78,17 +78,26 @@ def execute_plain(connection: Connection, statement: str, rows: Sequence[tuple[A
 
 
 def insert_plain(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    changes: Sequence[str] = (),
 ) -> None:
-    """Insert rows of plain stored values, those that no unique key forbids: for tables of millions."""
-    names = ", ".join(columns)
+    """Insert rows of plain stored values, those that no unique key forbids: for tables of millions.
+
+    Of those that are there already by ``id``, bring ``changes`` up to date; no id may be given twice then.
+    """
+    names, sets = ", ".join(columns), ", ".join(f"{name} = excluded.{name}" for name in changes)
+    end = f"ON CONFLICT (id) DO UPDATE SET {sets}" if changes else "ON CONFLICT DO NOTHING"
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" for _ in columns)
-        insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-        execute_plain(connection, insert, rows)
+        insert = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {end}"
+        _execute_plain(connection, insert, rows)
     elif rows:
         insert = f"INSERT INTO {table.name} ({names}) SELECT * FROM {_arrays(connection, table, columns)}"
-        connection.exec_driver_sql(f"{insert} ON CONFLICT DO NOTHING", _turned(rows))
+        connection.exec_driver_sql(f"{insert} {end}", _turned(rows))
 
 
 def update_plain(
@@ -110,7 +119,7 @@ def update_plain(
     name, both = table.name, (*columns, *keys)
     if connection.dialect.name == "sqlite":
         sets, same = (", ".join(f"{c} = ?" for c in columns), " AND ".join(f"{key} = ?" for key in keys))
-        return execute_plain(connection, f"UPDATE {name} SET {sets} WHERE {same} AND {where}", rows)
+        return _execute_plain(connection, f"UPDATE {name} SET {sets} WHERE {same} AND {where}", rows)
     sets = ", ".join(f"{column} = v.{column}" for column in columns)
     same = " AND ".join(f"{name}.{key} = v.{key}" for key in keys)
     arrays = f"{_arrays(connection, table, both)} v({', '.join(both)})"
