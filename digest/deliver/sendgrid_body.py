@@ -141,7 +141,8 @@ def _people(outgoing: Outgoing, readers: Readers, tags: Sequence[str]) -> str:
     addresses = readers.addresses
     if not "".join(addresses).isascii():
         addresses = [envelope_address(address) for address in addresses]
-    if "".join(readers.deliveries).encode("utf-8", "replace").translate(None, _LETTERS_AND_DIGITS):
+    signs = "".join(readers.deliveries).encode("utf-8", "replace").translate(None, _LETTERS_AND_DIGITS)
+    if signs or not all(readers.deliveries):
         raise ValueError("a delivery id is letters and digits")
     form = (
         '{"to":[{"email":"%s"}],"headers":{"List-Unsubscribe":"<%s>",'

@@ -19,12 +19,12 @@ from digest.model import Council, Page, Profile, RunKind, Schedule, Tier
 from digest.pipeline import asking
 from digest.render.notice import NoticeFacts
 from digest.store import audiences as stored
-from digest.store import councils, deliveries, notices, profiles, publications, runs
+from digest.store import councils, notices, profiles, publications, runs
 from digest.store.audiences import Audience, Group
 from digest.store.database import LOCK_PLAN, Database
-from digest.store.deliveries import Range
 from digest.store.notices import PERSONAL, Notice
 from digest.store.runs import Run
+from digest.store.spans import Range, span_of
 
 NoticePrinter = Callable[[RunKind, NoticeFacts], Page]
 """A notice as a page. Raises: RenderError."""
@@ -219,7 +219,7 @@ def audience_of(connection: Connection, notice: Notice) -> Audience:
 
 
 def _spans(connection: Connection) -> list[Range]:
-    whole = deliveries.subscriber_span(connection)
+    whole = span_of(connection, "subscriber")
     if whole is None:
         return []
     firsts = range(whole.first, whole.last + 1, RANGE_SIZE)

@@ -14,8 +14,9 @@ from digest.errors import DatabaseBusyError
 from digest.model import Ended, RunKind, RunState, Schedule
 from digest.store import deliveries, profiles, publications, runs, subscribers
 from digest.store.database import LOCK_LOG, LOCK_PLAN, Database
-from digest.store.deliveries import PlanOf, Range
+from digest.store.deliveries import PlanOf
 from digest.store.runs import Run
+from digest.store.spans import Range, span_of
 
 # Subscribers of one planning transaction: long enough to be fast, short enough that a claim or an
 # unsubscription waits well under a second for the write lock.
@@ -125,7 +126,7 @@ def plan(
     if run.schedule_id is None or run.planned_at is not None:
         return True
     with database.read() as connection:
-        span = deliveries.subscriber_span(connection)
+        span = span_of(connection, "subscriber")
         few = deliveries.is_few(connection, run.schedule_id, most=range_size)
     plan_of = PlanOf(run.id, run.schedule_id, run.slot_at, run.upto_seq, rules.batch_size, has_few=few)
     raised = Raised(run.upto_seq)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from digest.store import retention, subscribers, suppressions
 from digest.store.database import LOCK_LOG, LOCK_PLAN, Database
 from digest.store.roster import LOCK_ROSTER
+from digest.store.spans import Range, span_of
 
 # Rows of one transaction: whoever else writes waits for a fraction of a second.
 RANGE = 10_000
@@ -127,15 +128,15 @@ class _Hand:
         self._ranges(self._span("form"), retention.drop_forms)
         return gone
 
-    def _span(self, table: str) -> tuple[int, int] | None:
+    def _span(self, table: str) -> Range | None:
         with self._database.read() as connection:
-            return retention.span(connection, table)
+            return span_of(connection, table)
 
-    def _ranges(self, span: tuple[int, int] | None, drop: Callable[[Connection, int, int], int]) -> int:
+    def _ranges(self, span: Range | None, drop: Callable[[Connection, int, int], int]) -> int:
         gone = 0
         if span is not None:
-            for first in range(span[0], span[1] + 1, self._most):
-                last = min(first + self._most - 1, span[1])
+            for first in range(span.first, span.last + 1, self._most):
+                last = min(first + self._most - 1, span.last)
                 # Composing finds stored pages, forms and news under this lock.
                 with self._database.write(lock=LOCK_LOG) as connection:
                     n = drop(connection, first, last)

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, text
 
 from digest.model import Ended, Page, RunKind
-from digest.store.deliveries import Range
 from digest.store.filling import extend_batches
 from digest.store.notices import STATES
 from digest.store.pages import page_ids_of
+from digest.store.spans import Range
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, EditionRow, table_of
 from digest.store.types import ENDED_CODES, to_stored
 

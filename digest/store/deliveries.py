@@ -16,17 +16,10 @@ from sqlalchemy.schema import CreateTable, DropTable
 from digest.errors import StoreError
 from digest.model import Ended
 from digest.store import filling
+from digest.store.spans import Range, span_of
 from digest.store.tables import ATTEMPTS, BATCHES_PER_EDITION, batch_key
 from digest.store.types import ENDED_CODES, ENDED_OF_CODE, to_stored
 from digest.store.upsert import insert_plain
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Subscriber ids from ``first`` to ``last``, both included: one planning transaction."""
-
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,14 +291,6 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     return n
 
 
-def subscriber_span(connection: Connection) -> Range | None:
-    """The smallest and largest subscriber id; None when there is nobody."""
-    # Each asked for itself: SQLite finds one of them at an end of the table, and both by reading it whole.
-    query = text("SELECT (SELECT min(id) FROM subscriber), (SELECT max(id) FROM subscriber)")
-    first, last = connection.execute(query).one()
-    return None if first is None else Range(first, last)
-
-
 def is_few(connection: Connection, schedule_id: int, *, most: int) -> bool:
     """Whether no more readers than that are on a schedule."""
     query = text("SELECT 1 FROM subscriber WHERE schedule_id = :s LIMIT 1 OFFSET :most")
@@ -349,13 +334,13 @@ def page_of(connection: Connection, subscriber_id: int, *, slot_at: datetime) ->
 
 def groups_due(connection: Connection, plan: PlanOf) -> list[tuple[int, int, int]]:
     """(profile id, covered seq, how many) of everyone whom a run of that slot would plan now."""
-    values = _values(plan, subscriber_span(connection) or Range(0, -1))
+    values = _values(plan, span_of(connection, "subscriber") or Range(0, -1))
     query = text(_GROUPS.format(due=_DUE))
     return [(profile, mark, n) for profile, mark, n in connection.execute(query, values)]
 
 
 def count_due(connection: Connection, plan: PlanOf) -> int:
     """How many subscribers a run of that slot would plan now."""
-    values = _values(plan, subscriber_span(connection) or Range(0, -1))
+    values = _values(plan, span_of(connection, "subscriber") or Range(0, -1))
     query = text(f"SELECT count(*) FROM subscriber s WHERE {_DUE}")
     return int(connection.execute(query, values).scalar_one())

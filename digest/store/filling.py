@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
@@ -53,7 +53,7 @@ def extend_batches(
     """
     already: dict[int, int] = {}
     rows = []
-    states = _states(connection, run_id)
+    states = _states(connection, run_id, sizes)
     levels = _fill_levels(connection, run_id, batch_size=batch_size)
     for edition, n in sizes.items():
         full = levels.get(edition, 0)
@@ -76,14 +76,14 @@ def extend_batches(
     return already
 
 
-def _states(connection: Connection, run_id: int) -> dict[int, str]:
-    """Edition -> the state of a new batch of it."""
+def _states(connection: Connection, run_id: int, editions: Collection[int]) -> dict[int, str]:
+    """Edition -> the state of a new batch of it; of these, and of those of the run that lie between."""
     rows = connection.execute(
         text(
             "SELECT id, CASE WHEN composed_at IS NULL THEN 'waiting' WHEN page_id IS NULL THEN 'closed' "
-            "ELSE 'ready' END FROM edition WHERE run_id = :run"
+            "ELSE 'ready' END FROM edition WHERE id BETWEEN :first AND :last AND run_id = :run"
         ),
-        {"run": run_id},
+        {"run": run_id, "first": min(editions, default=0), "last": max(editions, default=0)},
     )
     return {edition: state for edition, state in rows}
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 
 from digest.errors import NotFoundError
 from digest.model import RunKind, SubscriberState
-from digest.store.deliveries import Range
+from digest.store.spans import Range
 from digest.store.tables import NoticeRow, table_of
 from digest.store.types import to_stored
 from digest.store.upsert import insert_new

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from digest.store import runs
+from digest.store.spans import Range
 from digest.store.types import from_stored, to_stored
 
 _OLD_RUNS = """
@@ -85,17 +86,11 @@ def drop_forms(connection: Connection, first: int, last: int) -> int:
     return connection.execute(query, {"first": first, "last": last}).rowcount
 
 
-def span(connection: Connection, table: str) -> tuple[int, int] | None:
-    """The smallest and largest id of a table; None when it is empty."""
-    first, last = connection.execute(text(f"SELECT min(id), max(id) FROM {table}")).one()
-    return None if first is None else (int(first), int(last))
-
-
-def page_span(connection: Connection, *, before: datetime) -> tuple[int, int] | None:
+def page_span(connection: Connection, *, before: datetime) -> Range | None:
     """The smallest and largest id of pages stored before then; None when there are none."""
     query = text("SELECT min(id), max(id) FROM page WHERE created_at < :before")
     first, last = connection.execute(query, {"before": to_stored(before)}).one()
-    return None if first is None else (int(first), int(last))
+    return None if first is None else Range(first, last)
 
 
 _OLD_EVENTS = """

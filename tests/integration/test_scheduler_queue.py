@@ -88,8 +88,11 @@ def at_work(house: House, *, schedulers: int = 1, workers: int = 1) -> Iterator[
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    while not holds():
+    for _ in range(2_400):
+        if holds():
+            return
         time.sleep(0.05)
+    raise AssertionError("what was waited for has not come in two minutes")
 
 
 # --- its tables ---------------------------------------------------------------------------------------------
@@ -193,11 +196,13 @@ def test_a_run_that_takes_all_hands_does_not_keep_other_queues_waiting(house: Ho
     worker._hands["letters"].task = lambda name: long  # type: ignore[method-assign]
     thread = threading.Thread(target=worker.run)
     thread.start()
-    with put(house) as one:
-        one.put([Step("dispatch", (1, 0)), Step("dispatch", (1, 1))])
-        began.wait()
-        one.put([Step("notices"), Step("poll", (0, 16)), Step("events")])
-        wait_until(lambda: {name for name, _, _ in jobs(house)} == {"dispatch"})
-    go_on.set()
-    worker.stop.set()
-    thread.join()
+    try:
+        with put(house) as one:
+            one.put([Step("dispatch", (1, 0)), Step("dispatch", (1, 1))])
+            assert began.wait(120)
+            one.put([Step("notices"), Step("poll", (0, 16)), Step("events")])
+            wait_until(lambda: {name for name, _, _ in jobs(house)} == {"dispatch"})
+    finally:
+        go_on.set()
+        worker.stop.set()
+        thread.join()

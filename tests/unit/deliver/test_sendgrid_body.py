@@ -106,3 +106,10 @@ def test_a_link_that_must_not_stand_in_a_letter_is_refused(url: str) -> None:
     batch = outgoing(reader(1), reader(2)._replace(preferences_url=url))
     with pytest.raises(RenderError):
         request_body(batch, batch.recipients)
+
+
+@pytest.mark.parametrize("delivery", ["", "ä1", 'a"b', "a b"])
+def test_a_delivery_id_is_letters_and_digits(delivery: str) -> None:
+    batch = outgoing(reader(1), reader(2)._replace(delivery=delivery))
+    with pytest.raises(ValueError, match="delivery id"):
+        request_body(batch, batch.recipients)
