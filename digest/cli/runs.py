@@ -101,13 +101,14 @@ def run_(
         if one.run.why:
             say(f"run {one.run.id} is {one.run.state}: {one.run.why}")
         if one.counts["held_back"]:
+            held_back = counted(one.counts["held_back"], "letter")
             say(
-                f"run {one.run.id}: {one.counts['held_back']} letters were held back in the outbox, since "
-                "safety.live is false and their addresses are not on safety.allow_list"
+                f"run {one.run.id}: {held_back} held back in the outbox, since safety.live is false "
+                "(safety.allow_list names who gets letters all the same)"
             )
         if one.counts["uncertain"]:
-            doubts = one.counts["uncertain"]
-            say(f"run {one.run.id}: {doubts} letters are in doubt: see `digest run show {one.run.id}`")
+            doubts = counted(one.counts["uncertain"], "letter")
+            say(f"run {one.run.id}: {doubts} in doubt: see `digest run show {one.run.id}`")
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
 
