@@ -7,7 +7,6 @@ they are two exceptions, `NotSentError` and `UnansweredError`: the difference be
 
 from __future__ import annotations
 
-import http.client
 import select
 import socket
 import ssl
@@ -15,9 +14,11 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from digest.errors import DeliveryError, SettingsError
+from digest.http_answers import Reader, next_answer
 
 MAX_ANSWER_BYTES = 8_000_000  # of a page of suppressions; answers to letters are a few hundred bytes
 _FRESH_AFTER_S = 25.0  # an idle connection is closed by the far side soon after 30 s (contracts: sendgrid, 1)
@@ -40,39 +41,22 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class _Connection(http.client.HTTPConnection):
-    """One, connected, that hands a request to the system whole.
+class _Connection:
+    """A connected socket, and what it says across all of its answers."""
 
-    Head and body apart would wake the far side twice, and the library writes a head slowly.
-    """
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.reader = Reader(connected)
 
-    def send_whole(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> None:
-        """Write the request. Raises: OSError; ValueError for what cannot stand in a head."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        if self.port != self.default_port:
-            host += f":{self.port}"
-        lines = {"Host": host, "Accept-Encoding": "identity", **headers}
-        if body is not None or method in ("POST", "PUT", "PATCH"):
-            body = body or b""
-            lines["Content-Length"] = str(len(body))
-        head = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
-        if not all(line.isascii() and line.isprintable() for line in head) or url.count(" "):
-            raise ValueError(f"the head of a request to {self.host} has characters that cannot stand in one")
-        self.sock.sendall("\r\n".join([*head, "\r\n"]).encode("ascii") + (body or b""))
+    def is_open(self) -> bool:
+        """False when the far side has closed, or said something unasked: nothing may be written here."""
+        readable = select.poll()
+        readable.register(self.socket, select.POLLIN)
+        return not (self.reader.has_more() or readable.poll(0))
 
-    def answer(self, method: str) -> http.client.HTTPResponse:
-        """The head of the answer. Raises: OSError, HTTPException."""
-        response = http.client.HTTPResponse(self.sock, method=method)
-        try:
-            response.begin()
-        except BaseException:
-            response.close()
-            raise
-        return response
-
-
-class _TLSConnection(_Connection, http.client.HTTPSConnection):
-    """The same over TLS."""
+    def close(self) -> None:
+        """Twice is harmless."""
+        self.socket.close()
 
 
 @dataclass(slots=True)
@@ -104,8 +88,10 @@ class Transport:
             )
         self.base_url = base_url.rstrip("/")
         self._host, self._path = parts.hostname, parts.path.rstrip("/")
-        # Said, since the library would look for a port in an IPv6 address.
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        usual = 443 if parts.scheme == "https" else 80
+        self._port = parts.port or usual
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._host_header = shown if self._port == usual else f"{shown}:{self._port}"
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
@@ -126,7 +112,7 @@ class Transport:
         connection = self._take()
         try:
             self._send(connection, method, path, body, headers or {})
-            answer, may_stay = self._read(connection, method)
+            answer, may_stay = self._read(connection)
         except BaseException:
             connection.close()
             raise
@@ -150,26 +136,24 @@ class Transport:
                 one = self._idle.pop() if self._idle else None
             if one is None:
                 return self._connect()
-            if time.monotonic() - one.since < _FRESH_AFTER_S and _is_open(one.connection):
+            if time.monotonic() - one.since < _FRESH_AFTER_S and one.connection.is_open():
                 return one.connection
             one.connection.close()
 
     def _connect(self) -> _Connection:
-        connection: _Connection
-        if self._tls is None:
-            connection = _Connection(self._host, self._port, timeout=self._connect_timeout_s)
-        else:
-            connection = _TLSConnection(
-                self._host, self._port, timeout=self._connect_timeout_s, context=self._tls
-            )
         try:
-            connection.connect()
-        except OSError as error:
-            connection.close()
+            connected = socket.create_connection((self._host, self._port), self._connect_timeout_s)
+            try:
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    connected = self._tls.wrap_socket(connected, server_hostname=self._host)
+                connected.settimeout(self._read_timeout_s)
+            except BaseException:
+                connected.close()
+                raise
+        except (OSError, UnicodeError) as error:  # the second for a name that no host can have
             raise NotSentError(f"no connection to {self.base_url}: {_said(error)}") from error
-        connection.sock.settimeout(self._read_timeout_s)
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        return _Connection(connected)
 
     def _send(
         self,
@@ -179,34 +163,33 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> None:
+        """Hand the request to the system whole: head and body apart would wake the far side twice."""
+        lines = {"Host": self._host_header, "Accept-Encoding": "identity", **headers, **self._secret_headers}
+        if body is not None or method in ("POST", "PUT", "PATCH"):
+            body = body or b""
+            lines["Content-Length"] = str(len(body))
+        target = self._path + path
+        head = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
+        if not all(line.isascii() and line.isprintable() for line in head) or " " in target:
+            raise ValueError(f"the head of a request to {self._host} has characters that cannot stand in one")
         try:
-            connection.send_whole(method, self._path + path, body, {**headers, **self._secret_headers})
+            connection.socket.sendall("\r\n".join([*head, "\r\n"]).encode("ascii") + (body or b""))
         except OSError as error:
             # Not every byte could be handed to the system, so no whole request can have arrived.
             raise NotSentError(f"the request to {self.base_url} broke off: {_said(error)}") from error
 
-    def _read(self, connection: _Connection, method: str) -> tuple[Answer, bool]:
+    def _read(self, connection: _Connection) -> tuple[Answer, bool]:
         try:
-            response = connection.answer(method)
-            body = response.read(MAX_ANSWER_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
+            found = next_answer(connection.reader)
+            body = found.read(MAX_ANSWER_BYTES + 1)
+        except (OSError, HTTPException) as error:
             raise UnansweredError(f"no answer from {self.base_url}: {_said(error)}") from error
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        may_stay = response.isclosed() and not response.will_close
-        return Answer(response.status, headers, body[:MAX_ANSWER_BYTES]), may_stay
+        may_stay = found.isclosed() and not found.will_close
+        return Answer(found.status, found.fields, body[:MAX_ANSWER_BYTES]), may_stay
 
     def _give_back(self, connection: _Connection) -> None:
         with self._lock:
             self._idle.append(_Idle(connection, time.monotonic()))
-
-
-def _is_open(connection: _Connection) -> bool:
-    """False when the far side has closed, or said something unasked: nothing may be written there."""
-    if connection.sock is None:
-        return False
-    readable = select.poll()
-    readable.register(connection.sock, select.POLLIN)
-    return not readable.poll(0)
 
 
 def _said(error: BaseException) -> str:

@@ -18,7 +18,8 @@ from types import TracebackType
 from urllib.parse import quote, urljoin, urlsplit
 
 from digest.errors import FetchError
-from digest.intake.connection import Connection, Origin, Response, Waits
+from digest.http_answers import HttpAnswer
+from digest.intake.connection import Connection, Origin, Waits
 from digest.intake.links import host_of, site_of
 from digest.intake.network import deadline, refuse_port
 from digest.intake.robots import RobotsCache, Rules, rules_of
@@ -182,7 +183,7 @@ class Fetcher:
         finally:
             connection.finish(response)
 
-    def _answer(self, response: Response, url: str) -> _Answer:
+    def _answer(self, response: HttpAnswer, url: str) -> _Answer:
         headers = response.fields
         target = headers.get("location") if response.status in (301, 302, 303, 307, 308) else None
         if target is not None or response.status == 304:
@@ -302,7 +303,7 @@ def _refusal(url: str, answer: _Answer, now: datetime) -> FetchError:
 _DRAINED = 65_536
 
 
-def _drain(response: Response) -> None:
+def _drain(response: HttpAnswer) -> None:
     """Read what nobody wants, if it is little: a connection can be used again only when it is empty."""
     size = 0
     for piece in response.pieces():

@@ -23,7 +23,8 @@ from digest.model import (
     Refused,
     RunState,
 )
-from digest.pipeline import actions, hands, pacing
+from digest.pipeline import actions, pacing
+from digest.pipeline.hands import Hands
 from digest.pipeline.holder import Desk
 from digest.pipeline.pages import Links, Pages
 from digest.pipeline.plan import raise_one
@@ -66,16 +67,17 @@ def dispatch(
     many refusals. ``each`` is called with the number of letters of every request.
     """
     hand, claims = _Hand(database, run, desk), 0
-    while hand.done.why is None and not desk.should_stop() and claims != most_claims:
-        claims += 1
-        free_dead_claims(database, run.id, desk)
-        taken = hand.claim()
-        if not taken:
-            break
-        try:
-            hand.send_all(taken, each)
-        finally:
-            hand.flush()
+    with Hands(desk.sender.send, most=desk.at_once) as hands:
+        while hand.done.why is None and not desk.should_stop() and claims != most_claims:
+            claims += 1
+            free_dead_claims(database, run.id, desk)
+            taken = hand.claim()
+            if not taken:
+                break
+            try:
+                hand.send_all(taken, hands, each)
+            finally:
+                hand.flush()
     if (why := hand.done.why) is not None:
         with database.write() as connection:
             runs.pause_run(connection, run.id, why=why)
@@ -171,18 +173,18 @@ class _Hand:
         batches.replan(connection, run.id, raised, content_seq=seq, batch_size=self._desk.sender.batch_size)
         runs.reopen_composing(connection, run.id)
 
-    def send_all(self, taken: list[ClaimedBatch], each: Callable[[int], None]) -> None:
+    def send_all(self, taken: list[ClaimedBatch], hands: Hands, each: Callable[[int], None]) -> None:
         """Send every batch of a claim, or put back what is not to be sent after all."""
         self._pages.expect(taken)
         self._links.expect(taken)
-        send, began_at, at = self._desk.sender.send, self._desk.clock(), 0
+        began_at, at = self._desk.clock(), 0
         while at < len(taken):
             if self._must_stop() or self._is_over():
                 self._put_back(taken[at:])
                 return
             some, is_good = taken[at : at + self._under_way], True
             at += len(some)
-            for batch, outcome in hands.answers(some, self._outgoing, send):
+            for batch, outcome in hands.answers(some, self._outgoing):
                 is_good = is_good and isinstance(outcome, HandedOver | None)
                 if outcome is None:
                     self._record(batch, BatchState.CLOSED)

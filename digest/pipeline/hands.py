@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 
 from digest.model import Outcome, Outgoing
 from digest.store.batches import ClaimedBatch
 
-Send = Callable[[Outgoing], Outcome]
 
+class Hands:
+    """This thread and, from the first time that several batches go at once, others beside it.
 
-def answers(
-    some: Sequence[ClaimedBatch], outgoing_of: Callable[[ClaimedBatch], Outgoing], send: Send
-) -> Iterator[tuple[ClaimedBatch, Outcome | None]]:
-    """Send these batches, all at once where they are several; None for one that has nobody left in it.
-
-    Only ``send`` runs in other threads: what it is given is made here, and so is what becomes of its answers.
+    Only ``send`` runs in the others. They are kept until the end: to begin a thread for each request takes
+    longer than a small request does.
     """
-    letters = [(batch, outgoing_of(batch) if batch.recipients else None) for batch in some]
-    if len(letters) == 1:
-        ((batch, outgoing),) = letters
-        yield batch, None if outgoing is None else send(outgoing)
-        return
-    with ThreadPoolExecutor(len(letters)) as threads:
-        asked = [(batch, None if o is None else threads.submit(send, o)) for batch, o in letters]
+
+    def __init__(self, send: Callable[[Outgoing], Outcome], *, most: int) -> None:
+        self._send = send
+        self._most = most
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Hands:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is under way, then end the threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def answers(
+        self, some: Sequence[ClaimedBatch], outgoing_of: Callable[[ClaimedBatch], Outgoing]
+    ) -> Iterator[tuple[ClaimedBatch, Outcome | None]]:
+        """Send these batches, all at once where they are several; None for one that has nobody left in it."""
+        letters = [(batch, outgoing_of(batch) if batch.recipients else None) for batch in some]
+        *others, (last, outgoing) = letters
+        asked = [(batch, None if letter is None else self._ask(letter)) for batch, letter in others]
+        outcome = None if outgoing is None else self._send(outgoing)
         yield from ((batch, None if future is None else future.result()) for batch, future in asked)
+        yield last, outcome
+
+    def _ask(self, letter: Outgoing) -> Future[Outcome]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._most - 1)
+        return self._threads.submit(self._send, letter)

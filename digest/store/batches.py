@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy import Connection, String, bindparam, text, update
 
 from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch
@@ -15,7 +15,9 @@ from digest.store.editions import join_newest_revision
 from digest.store.filling import open_editions
 from digest.store.tables import ATTEMPTS, BatchRow, batch_key, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import update_plain
+from digest.store.upsert import is_among, update_plain
+
+_B = table_of(BatchRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,13 @@ def claim(
     if not taken:
         return []
     ids = [row.id for row in taken]
-    query = text(
-        "UPDATE batch SET state = 'claimed', holder = :holder, held_until = :until, claimed_at = :now, "
-        "why = NULL WHERE id IN :ids"
-    ).bindparams(bindparam("ids", expanding=True))
-    values = {"holder": holder, "until": to_stored(held_until), "now": to_stored(now), "ids": ids}
-    connection.execute(query, values)
+    claimed = {
+        "state": BatchState.CLAIMED.value,
+        "holder": holder,
+        "claimed_at": now,
+        "held_until": held_until,
+    }
+    connection.execute(update(_B).where(is_among(connection, _B.c.id, ids)).values(why=None, **claimed))
     return [
         HeldBatch(
             row.id, row.edition_id, row.page_id, row.profile_id, row.attempt, row.size, bool(row.is_again)
@@ -258,7 +261,7 @@ def record_handed_over(
     handed_over, at = BatchState.HANDED_OVER.value, to_stored(now)
     update_plain(
         connection,
-        table_of(BatchRow),
+        _B,
         ("state", "recorded_at", "provider_id", "why", "retry_at"),
         [(handed_over, at, provider, None, None, id_, holder) for id_, provider in answers],
         keys=("id", "holder"),

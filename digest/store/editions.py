@@ -8,14 +8,15 @@ from datetime import datetime
 from hashlib import sha256
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, case, func, insert, select, text, update
 
-from digest.model import Page
+from digest.model import BatchState, Page
 from digest.store.pages import page_ids_of
-from digest.store.tables import EditionRow, NewsItemRow, NewsRow, table_of
+from digest.store.tables import BatchRow, EditionRow, NewsItemRow, NewsRow, table_of
 from digest.store.types import to_stored
-from digest.store.upsert import insert_plain, known_ids, update_plain
+from digest.store.upsert import insert_plain, is_among, known_ids, update_plain
 
+_B = table_of(BatchRow)
 _E = table_of(EditionRow)
 _I = table_of(NewsItemRow)
 _N = table_of(NewsRow)
@@ -131,13 +132,14 @@ def _print_of(items: Sequence[Item]) -> str:
 
 def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
     """Waiting batches of composed editions are ready, or closed where there is nothing to say."""
-    # By edition: PostgreSQL would read all that wait, each time.
-    query = text(
-        "UPDATE batch SET state = CASE WHEN (SELECT e.page_id FROM edition e WHERE e.id = batch.edition_id) "
-        "IS NULL THEN 'closed' ELSE 'ready' END WHERE state || '' = 'waiting' AND edition_id IN :ids "
-        "AND EXISTS (SELECT 1 FROM edition e WHERE e.id = batch.edition_id AND e.composed_at IS NOT NULL)"
-    ).bindparams(bindparam("ids", expanding=True))
-    connection.execute(query, {"ids": list(edition_ids)})
+    waits = _B.c.state + "" == BatchState.WAITING.value  # PostgreSQL would read all that wait, each time
+    closed, ready = BatchState.CLOSED.value, BatchState.READY.value
+    connection.execute(
+        update(_B)
+        .where(is_among(connection, _B.c.edition_id, edition_ids), waits)
+        .where(_E.c.id == _B.c.edition_id, _E.c.composed_at.is_not(None))
+        .values(state=case((_E.c.page_id.is_(None), closed), else_=ready))
+    )
 
 
 def mark_stale(connection: Connection, item: str, *, content_seq: int) -> set[int]:

@@ -135,7 +135,7 @@ def _peer_closed(sender: SendGrid) -> bool:
     import select
 
     (idle,) = sender._transport._idle
-    readable, _, _ = select.select([idle.connection.sock], [], [], 0.05)
+    readable, _, _ = select.select([idle.connection.socket], [], [], 0.05)
     return bool(readable)
 
 

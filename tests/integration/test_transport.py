@@ -1,10 +1,12 @@
-"""The transport over TLS: one handshake for many requests, and only to a server that proves who it is."""
+"""The transport: one handshake for many requests, only to a server that proves itself, and honest answers."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -120,6 +122,109 @@ def test_what_cannot_stand_in_a_head_is_never_sent(
         transport.request("POST", path, b"{}", headers)
     assert server.seen == []
     transport.close()
+
+
+@contextmanager
+def saying(*pieces: bytes, ends: bool = False) -> Iterator[tuple[str, list[socket.socket]]]:
+    """Where every request is answered by these bytes, each sent alone, and the connections that came.
+
+    ``ends``: the connection is closed after them.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    came: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while connection.recv(65_536):
+            for piece in pieces:
+                connection.sendall(piece)
+            if ends:
+                connection.shutdown(socket.SHUT_RDWR)
+                return
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            came.append(connection)
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for connection in came:
+            connection.close()
+
+
+HEAD = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: abc\r\n"
+WHOLE = {
+    "hints": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + HEAD
+              + b"Content-Length: 2\r\n\r\nok",),
+    "drops": tuple(bytes([one]) for one in HEAD + b"Content-Length: 2\r\n\r\nok"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", WHOLE.values(), ids=WHOLE)
+def test_however_an_answer_comes_in_it_is_read_whole_and_the_connection_kept(
+    pieces: tuple[bytes, ...],
+) -> None:
+    with saying(*pieces) as (url, came):
+        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
+        for _ in range(3):
+            answer = transport.request("POST", "/", b"{}")
+            assert (answer.status, answer.headers["x-message-id"], answer.body) == (202, "abc", b"ok")
+        transport.close()
+        assert len(came) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends"),
+    [
+        (HEAD + b"Content-Length: 2\r\n\r\nokHTTP/1.1 500 Of nobody\r\n\r\n", False),
+        (HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\nok", False),
+        (HEAD + b"\r\nok", True),
+        (b"HTTP/1.0 202 Accepted\r\nX-Message-Id: abc\r\nContent-Length: 2\r\n\r\nok", False),
+    ],
+    ids=["more than the answer", "says that it closes", "ends with the connection", "an old server"],
+)
+def test_a_connection_that_cannot_be_trusted_further_is_not_used_again(answer: bytes, ends: bool) -> None:
+    with saying(answer, ends=ends) as (url, came):
+        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
+        for _ in range(3):
+            said = transport.request("POST", "/", b"{}")
+            assert (said.status, said.headers["x-message-id"], said.body) == (202, "abc", b"ok")
+        transport.close()
+        assert len(came) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 202 Acc",
+        HEAD,
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"SMTP 250\r\n\r\n",
+        HEAD + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 202 " + b"x" * 100_000,
+    ],
+    ids=["nothing", "half a line", "half a head", "only a hint", "not http", "many fields", "a long line"],
+)
+def test_an_answer_that_breaks_off_or_is_none_leaves_the_letter_in_doubt(answer: bytes) -> None:
+    with saying(answer, ends=True) as (url, came):
+        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
+        with pytest.raises(UnansweredError, match="no answer from"):
+            transport.request("POST", "/", b"{}")
+        transport.close()
+        assert len(came) == 1
 
 
 @pytest.mark.parametrize("url", ["", "api.sendgrid.com", "ftp://x.example", "https://"])
