@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, text, update
+from sqlalchemy import Connection, String, bindparam, select, text, update
 
 from digest.model import BatchState, Ended
 from digest.store.deliveries import end_batch
 from digest.store.editions import join_newest_revision
 from digest.store.filling import open_editions
-from digest.store.tables import ATTEMPTS, BatchRow, batch_key, table_of
+from digest.store.tables import ATTEMPTS, BatchRow, EditionRow, batch_key, table_of
 from digest.store.types import to_stored
 from digest.store.upsert import is_among, update_plain
 
 _B = table_of(BatchRow)
+_E = table_of(EditionRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,15 @@ def ready(connection: Connection, run_id: int, *, now: datetime) -> tuple[int, i
 
 # The batch size bounds a claim from below, the claim size from above. Batches of one number hold readers of
 # about the same ids, whatever the edition: so a claim reads one part of the readers' table and not all of it.
+# Joined, PostgreSQL would begin with the editions that have a page, while it thinks that there are none yet,
+# and go through all batches for each.
 _READY = """
-SELECT b.id, b.edition_id, e.page_id, e.profile_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
-FROM batch b JOIN edition e ON e.id = b.edition_id
-WHERE b.run_id = :run AND b.state = 'ready' AND e.page_id IS NOT NULL
-  AND (e.is_stale = 0 OR b.claimed_at IS NOT NULL)
-  AND (b.retry_at IS NULL OR b.retry_at <= :now)
-ORDER BY b.number, b.id LIMIT :most {lock}
+SELECT b.id, b.edition_id, b.attempt, b.size, b.claimed_at IS NOT NULL AS is_again
+FROM batch b
+WHERE b.run_id = :run AND b.state = 'ready' AND (b.retry_at IS NULL OR b.retry_at <= :now)
+  AND (SELECT e.page_id IS NOT NULL AND (e.is_stale = 0 OR b.claimed_at IS NOT NULL)
+       FROM edition e WHERE e.id = b.edition_id)
+ORDER BY b.number LIMIT :most {lock}
 """
 _USUAL_SIZE = 250  # letters of a batch in a large run, rather too few
 
@@ -128,9 +131,13 @@ def claim(
         "held_until": held_until,
     }
     connection.execute(update(_B).where(is_among(connection, _B.c.id, ids)).values(why=None, **claimed))
+    said = select(_E.c.id, _E.c.page_id, _E.c.profile_id).where(
+        is_among(connection, _E.c.id, {row.edition_id for row in taken})
+    )
+    editions = {id_: (page, profile) for id_, page, profile in connection.execute(said)}
     return [
         HeldBatch(
-            row.id, row.edition_id, row.page_id, row.profile_id, row.attempt, row.size, bool(row.is_again)
+            row.id, row.edition_id, *editions[row.edition_id], row.attempt, row.size, bool(row.is_again)
         )
         for row in taken
     ]

@@ -101,7 +101,8 @@ def keep_editions(
             )
             for one in made
         ],
-        where="edition.composed_at + 0 IS NULL",  # by id: PostgreSQL would read all that wait, each time
+        # Said so that PostgreSQL expects many: it looks for the few ids then, and not through all that wait.
+        where="coalesce(edition.composed_at, -1) < 0",
     )
     # By what the edition has become, not by what we made: somebody else may have composed it first.
     settle_waiting(connection, [one.edition_id for one in made])
@@ -132,13 +133,16 @@ def _print_of(items: Sequence[Item]) -> str:
 
 def settle_waiting(connection: Connection, edition_ids: Sequence[int]) -> None:
     """Waiting batches of composed editions are ready, or closed where there is nothing to say."""
-    waits = _B.c.state + "" == BatchState.WAITING.value  # PostgreSQL would read all that wait, each time
-    closed, ready = BatchState.CLOSED.value, BatchState.READY.value
+    # Each asks for its own edition, and no index has a state like that: PostgreSQL would read all that wait,
+    # or all editions, each time.
+    its_own = _E.c.id == _B.c.edition_id
+    has_page = select(_E.c.page_id.is_not(None)).where(its_own).scalar_subquery()
+    is_composed = select(_E.c.composed_at.is_not(None)).where(its_own).scalar_subquery()
     connection.execute(
         update(_B)
-        .where(is_among(connection, _B.c.edition_id, edition_ids), waits)
-        .where(_E.c.id == _B.c.edition_id, _E.c.composed_at.is_not(None))
-        .values(state=case((_E.c.page_id.is_(None), closed), else_=ready))
+        .where(is_among(connection, _B.c.edition_id, edition_ids), is_composed)
+        .where(_B.c.state + "" == BatchState.WAITING.value)
+        .values(state=case((has_page, BatchState.READY.value), else_=BatchState.CLOSED.value))
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, case, select
 
+from digest.model import BatchState
 from digest.store.tables import BatchRow, EditionRow, batch_key, table_of
-from digest.store.upsert import insert_plain
+from digest.store.upsert import insert_plain, is_among
+
+_B = table_of(BatchRow)
+_E = table_of(EditionRow)
 
 _SMALL = 4  # of these fill a batch: rather than to split a small group, the batch before stays smaller
 
@@ -22,25 +26,29 @@ def open_editions(
 ) -> dict[tuple[int, int], int]:
     """Edition ids by (profile, from_seq), newest revision, made where missing. Twice is harmless."""
     wanted = set(wanted)
-    found = _editions(connection, run_id)
+    found = _editions(connection, run_id, wanted)
     missing = sorted(wanted - set(found))
     if missing:
         insert_plain(
             connection,
-            table_of(EditionRow),
+            _E,
             ("run_id", "profile_id", "from_seq", "revision", "content_seq", "is_stale"),
             [(run_id, profile, from_seq, 1, content_seq, 0) for profile, from_seq in missing],
         )
-        found = _editions(connection, run_id)
+        found = _editions(connection, run_id, wanted)
     return {pair: found[pair] for pair in wanted}
 
 
-def _editions(connection: Connection, run_id: int) -> dict[tuple[int, int], int]:
-    rows = connection.execute(
-        text("SELECT profile_id, from_seq, id FROM edition WHERE run_id = :run ORDER BY revision"),
-        {"run": run_id},
+def _editions(
+    connection: Connection, run_id: int, wanted: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    profiles = {profile for profile, _ in wanted}
+    query = (
+        select(_E.c.profile_id, _E.c.from_seq, _E.c.id)
+        .where(_E.c.run_id == run_id, is_among(connection, _E.c.profile_id, profiles))
+        .order_by(_E.c.revision)
     )
-    return {(profile, from_seq): id_ for profile, from_seq, id_ in rows}
+    return {(profile, from_seq): id_ for profile, from_seq, id_ in connection.execute(query)}
 
 
 def extend_batches(
@@ -54,7 +62,7 @@ def extend_batches(
     already: dict[int, int] = {}
     rows = []
     states = _states(connection, run_id, sizes)
-    levels = _fill_levels(connection, run_id, batch_size=batch_size)
+    levels = _fill_levels(connection, sizes, batch_size=batch_size)
     for edition, n in sizes.items():
         full = levels.get(edition, 0)
         if is_small(n, batch_size=batch_size) and full % batch_size + n > batch_size:
@@ -68,7 +76,7 @@ def extend_batches(
             number += 1
     insert_plain(
         connection,
-        table_of(BatchRow),
+        _B,
         ("id", "run_id", "edition_id", "number", "attempt", "size", "state"),
         rows,
         changes=("size",),
@@ -77,28 +85,25 @@ def extend_batches(
 
 
 def _states(connection: Connection, run_id: int, editions: Collection[int]) -> dict[int, str]:
-    """Edition -> the state of a new batch of it; of these, and of those of the run that lie between."""
-    rows = connection.execute(
-        text(
-            "SELECT id, CASE WHEN composed_at IS NULL THEN 'waiting' WHEN page_id IS NULL THEN 'closed' "
-            "ELSE 'ready' END FROM edition WHERE id BETWEEN :first AND :last AND run_id = :run"
-        ),
-        {"run": run_id, "first": min(editions, default=0), "last": max(editions, default=0)},
+    """Edition -> the state of a new batch of it."""
+    state = case(
+        (_E.c.composed_at.is_(None), BatchState.WAITING.value),
+        (_E.c.page_id.is_(None), BatchState.CLOSED.value),
+        else_=BatchState.READY.value,
     )
-    return {edition: state for edition, state in rows}
+    query = select(_E.c.id, state).where(_E.c.run_id == run_id, is_among(connection, _E.c.id, editions))
+    return {edition: state for edition, state in connection.execute(query)}
 
 
-_LAST_BATCHES = """
-SELECT b.edition_id, b.number, b.size, b.state
-FROM (SELECT edition_id, max(number) AS number FROM batch WHERE run_id = :run AND attempt = 1
-      GROUP BY edition_id) last
-JOIN batch b ON b.edition_id = last.edition_id AND b.number = last.number AND b.attempt = 1
-"""
-
-
-def _fill_levels(connection: Connection, run_id: int, *, batch_size: int) -> dict[int, int]:
+def _fill_levels(connection: Connection, editions: Collection[int], *, batch_size: int) -> dict[int, int]:
     """Edition -> how many places of its batches are taken; places of a batch that may not grow all are."""
-    rows = connection.execute(text(_LAST_BATCHES), {"run": run_id})
+    # The last of each edition comes last.
+    query = (
+        select(_B.c.edition_id, _B.c.number, _B.c.size, _B.c.state)
+        .where(is_among(connection, _B.c.edition_id, editions), _B.c.attempt == 1)
+        .order_by(_B.c.number)
+    )
     return {
-        e: number * batch_size + (n if state == "waiting" else batch_size) for e, number, n, state in rows
+        e: number * batch_size + (n if state == "waiting" else batch_size)
+        for e, number, n, state in connection.execute(query)
     }

@@ -1,0 +1,96 @@
+"""PostgreSQL plans by what it counted last. A run fills its tables in minutes; the count is of an hour ago.
+
+Whenever it was counted, no statement of a run may go through a table once for each row of another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from digest.pipeline import compose, plan
+from digest.pipeline import run as running
+from digest.store.database import Database
+from tests.benchmarks import run_rows
+from tests.benchmarks.sink import sink
+
+READERS = 1_200  # each with an edition of their own
+MOST = 40 * READERS  # rows that a statement may look at; a table for each row of another is 1,440,000
+_EXPLAINED = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b", re.IGNORECASE)
+
+
+def _rows(node: dict[str, Any]) -> int:
+    """Rows that a plan looked at, all rounds of all its nodes together."""
+    names = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    own = sum(node.get(name, 0) for name in names) * node["Actual Loops"]
+    return int(own) + sum(_rows(below) for below in node.get("Plans", ()))
+
+
+@contextmanager
+def looked_at(database: Database) -> Iterator[dict[str, int]]:
+    """Statement -> most rows that it looked at, of everything that this database is asked meanwhile."""
+    most: dict[str, int] = {}
+
+    def look(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if many or not _EXPLAINED.match(statement):
+            return
+        with cursor.connection.cursor() as own:
+            own.execute("SAVEPOINT before")
+            own.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
+            (found,) = own.fetchone()
+            own.execute("ROLLBACK TO before")
+        shown = " ".join(statement.split())
+        most[shown] = max(most.get(shown, 0), _rows(found[0]["Plan"]))
+
+    event.listen(database.engine, "before_cursor_execute", look)
+    try:
+        yield most
+    finally:
+        event.remove(database.engine, "before_cursor_execute", look)
+
+
+def count(database: Database) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")  # and what tests before have left is gone
+
+
+@pytest.mark.parametrize("counted", ["empty", "before", "planned", "composed"])
+def test_a_run_is_no_slower_for_what_the_database_has_not_counted_yet(
+    postgres_url: str, counted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = Database(postgres_url)
+    count(empty)
+    empty.close()
+    database = run_rows.prepare(postgres_url, READERS, distinct=READERS, items=2)
+    if counted == "before":
+        count(database)
+
+    def then(phase: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def done(*args: Any, **kwargs: Any) -> Any:
+            result = do(*args, **kwargs)
+            if counted == phase:
+                count(database)
+            return result
+
+        return done
+
+    monkeypatch.setattr(plan, "plan", then("planned", plan.plan))
+    monkeypatch.setattr(
+        running.composers, "compose_together", then("composed", running.composers.compose_together)
+    )
+    monkeypatch.setattr(compose, "CHUNK", 100)
+    with sink() as port, looked_at(database) as most:
+        works = replace(run_rows.works_of(database, port), processes=1)
+        (report,) = running.run_due(works, patience=timedelta(0))
+    database.close()
+    assert report.counts["handed_over"] == READERS
+    assert len(most) > 30, most
+    worst = max(most, key=lambda statement: most[statement])
+    assert most[worst] <= MOST, f"{most[worst]} rows: {worst}"
