@@ -9,31 +9,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from digest.model import Ended
 from digest.store.batches import ClaimedBatch, HeldBatch, Moved
 from digest.store.deliveries import end_delivery
+from digest.store.tables import DeliveryRow, SubscriberRow, table_of
+from digest.store.upsert import is_among
+
+_D = table_of(DeliveryRow)
+_S = table_of(SubscriberRow)
 
 # Of the delivery only what its batch index holds: a million rows are not looked up for nothing.
-_OF_BATCH = """
-FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
-WHERE d.batch_id = :batch AND d.ended IS NULL {which} ORDER BY d.subscriber_id
-"""
+_OF_BATCH = "WHERE d.batch_id = :batch AND d.ended IS NULL ORDER BY d.subscriber_id"
+# A row of nothing for each who has changed: to count beforehand would be to look for everybody twice.
 _UNCHANGED = text(
-    "SELECT s.id, s.address, s.name "
-    + _OF_BATCH.format(which="AND s.state IN :states AND (:is_same = 0 OR s.profile_id = :profile)")
+    "SELECT s.id, s.address, s.name FROM delivery d LEFT JOIN subscriber s ON s.id = d.subscriber_id "
+    f"AND s.state IN :states AND (:is_same = 0 OR s.profile_id = :profile) {_OF_BATCH}"
 ).bindparams(bindparam("states", expanding=True))
-_ANYBODY = text("SELECT s.id, s.address, s.name, s.state, s.profile_id " + _OF_BATCH.format(which=""))
+_NOBODY = (None, None, None)
+_ANYBODY = text(
+    "SELECT s.id, s.address, s.name, s.state, s.profile_id "
+    f"FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id {_OF_BATCH}"
+)
 # Batches of a few letters are looked at together: a run may have as many batches as readers.
 _FEW = 50
 _TOGETHER = 5_000
-_OF_MANY = text(
-    "SELECT d.batch_id, s.id, s.address, s.name, s.state, s.profile_id "
-    "FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
-    "WHERE d.batch_id IN :batches AND d.ended IS NULL ORDER BY d.batch_id, d.subscriber_id"
-).bindparams(bindparam("batches", expanding=True))
-_HOW_MANY = text("SELECT count(*) FROM delivery WHERE batch_id = :batch AND ended IS NULL")
+_OF_MANY = (
+    select(_D.c.batch_id, _S.c.id, _S.c.address, _S.c.name, _S.c.state, _S.c.profile_id)
+    .join_from(_D, _S, _S.c.id == _D.c.subscriber_id)
+    .where(_D.c.ended.is_(None))
+    .order_by(_D.c.batch_id, _D.c.subscriber_id)
+)
 
 
 def recheck(
@@ -83,11 +90,10 @@ def _unchanged(
 ) -> list[tuple[int, str, str]] | None:
     """The readers of a batch; None where somebody has changed since planning."""
     values = {"batch": batch.id, "profile": batch.profile_id, "is_same": same, "states": states}
-    expected = connection.execute(_HOW_MANY, {"batch": batch.id}).scalar_one()
     # The driver's own tuples: making a million Row objects costs as much as reading them.
     cursor: Any = connection.execute(_UNCHANGED, values).cursor
-    good: list[tuple[int, str, str]] = cursor.fetchall()
-    return good if len(good) == expected else None
+    good: list[Any] = cursor.fetchall()
+    return None if _NOBODY in good else good
 
 
 def _unchanged_of_few(
@@ -98,7 +104,8 @@ def _unchanged_of_few(
     found: dict[int, list[tuple[int, str, str]]] = {id_: [] for id_ in profiles}
     ids = list(profiles)
     for start in range(0, len(ids), _TOGETHER):
-        cursor: Any = connection.execute(_OF_MANY, {"batches": ids[start : start + _TOGETHER]}).cursor
+        some = is_among(connection, _D.c.batch_id, ids[start : start + _TOGETHER])
+        cursor: Any = connection.execute(_OF_MANY.where(some)).cursor
         for batch, id_, address, name, state, profile in cursor.fetchall():
             if state not in states or (is_same and profile != profiles[batch]):
                 found.pop(batch, None)
