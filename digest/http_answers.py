@@ -7,6 +7,7 @@ e-mails takes longer than all the rest. Nothing of one answer is ever taken for 
 from __future__ import annotations
 
 import io
+import re
 import socket
 from collections.abc import Callable, Iterator
 from http.client import BadStatusLine, HTTPException, HTTPResponse, RemoteDisconnected
@@ -14,6 +15,8 @@ from typing import Any, cast
 
 _HINTS, _FIELDS, _LINE_BYTES = 5, 100, 65_536
 _BUFFER_BYTES = 16_384
+_STATUS, _CHUNK_SIZE = re.compile(rb"[1-9][0-9]{2}"), re.compile(rb"[0-9A-Fa-f]{1,16}")
+_LISTS = ("connection", "content-length", "transfer-encoding")
 
 
 def next_answer(reader: Reader) -> HttpAnswer:
@@ -32,7 +35,8 @@ def next_answer(reader: Reader) -> HttpAnswer:
 class HttpAnswer(HTTPResponse):
     """An answer to anything but HEAD and CONNECT.
 
-    ``fields``: header values by lower-case name; of equal ones the last.
+    ``fields``: header values by lower-case name; of equal ones the last, or all of them with commas between
+    where they say how long the answer is and whether the connection stays (RFC 9110, 5.2).
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -43,10 +47,10 @@ class HttpAnswer(HTTPResponse):
         """Read the head; where the body ends follows RFC 9112, 6.3. Raises: HTTPException, OSError."""
         version, self.status = self._status_line()
         self.fields = fields = self._read_fields()
-        kept = fields.get("connection", "").lower()
-        self.chunked = fields.get("transfer-encoding", "").lower() == "chunked"
+        kept, coding = fields.get("connection", "").lower(), fields.get("transfer-encoding", "").lower()
+        self.chunked = coding.rpartition(",")[2].strip() == "chunked"
         self.chunk_left = None
-        self.length = None if self.chunked else _length(fields.get("content-length", ""))
+        self.length = None if coding else _length(fields.get("content-length", ""))
         if self.status in (204, 304) or self.status < 200:
             self.chunked, self.length = False, 0
         has_end = self.chunked or self.length is not None
@@ -64,8 +68,8 @@ class HttpAnswer(HTTPResponse):
         if not line:
             raise RemoteDisconnected("the server hung up without an answer")
         version, _, rest = line.partition(b" ")
-        code = rest.lstrip()[:3]
-        if not version.startswith(b"HTTP/1.") or not code.isdigit() or int(code) < 100:
+        code = rest.partition(b"\r")[0].lstrip().partition(b" ")[0].rstrip()
+        if not (version.startswith(b"HTTP/1.") and _STATUS.fullmatch(code)):
             raise BadStatusLine(line[:100].decode("latin-1"))
         return version, int(code)
 
@@ -82,8 +86,8 @@ class HttpAnswer(HTTPResponse):
                 found[name] = f"{found.get(name, '')} {line.strip().decode('latin-1')}"
                 continue
             key, _, value = line.partition(b":")
-            name = key.strip().lower().decode("latin-1")
-            found[name] = value.strip().decode("latin-1")
+            name, said = key.strip().lower().decode("latin-1"), value.strip().decode("latin-1")
+            found[name] = f"{found[name]}, {said}" if name in _LISTS and name in found else said
         raise HTTPException(f"the server sends more than {_FIELDS} headers")
 
     def _line(self) -> bytes:
@@ -92,13 +96,25 @@ class HttpAnswer(HTTPResponse):
             raise HTTPException("the server sends a line of more than 64 kB before the body")
         return line
 
+    def _read_next_chunk_size(self) -> int:
+        """As the standard library's, which takes a size below nothing for one."""
+        size = self._line().partition(b";")[0].strip()
+        if not _CHUNK_SIZE.fullmatch(size):
+            raise HTTPException("the server's body comes in pieces of no size")
+        return int(size, 16)
+
     def _close_conn(self) -> None:
         """The reader stays: the next answer comes through it."""
         self.fp = None  # type: ignore[assignment]
 
 
 def _length(value: str) -> int | None:
-    return int(value[:18]) if value.isascii() and value.isdigit() else None
+    """The one length that is said, or None. Raises: HTTPException for two (RFC 9112, 6.3)."""
+    lengths = {part.strip() for part in value.split(",")}
+    if len(lengths) > 1:
+        raise HTTPException("the server says two lengths of one body")
+    (length,) = lengths
+    return int(length[:18]) if length.isascii() and length.isdigit() else None
 
 
 class Reader(io.BufferedReader):

@@ -36,13 +36,30 @@ class Hands:
     def answers(
         self, some: Sequence[ClaimedBatch], outgoing_of: Callable[[ClaimedBatch], Outgoing]
     ) -> Iterator[tuple[ClaimedBatch, Outcome | None]]:
-        """Send these batches, all at once where they are several; None for one that has nobody left in it."""
-        letters = [(batch, outgoing_of(batch) if batch.recipients else None) for batch in some]
-        *others, (last, outgoing) = letters
+        """Send these batches, all at once where they are several; None for one that has nobody left in it.
+
+        Where sending one raises, the others' answers come first.
+        """
+        *others, last = [(batch, outgoing_of(batch) if batch.recipients else None) for batch in some]
         asked = [(batch, None if letter is None else self._ask(letter)) for batch, letter in others]
-        outcome = None if outgoing is None else self._send(outgoing)
-        yield from ((batch, None if future is None else future.result()) for batch, future in asked)
-        yield last, outcome
+        asked.append((last[0], None if last[1] is None else self._sent(last[1])))
+        errors = []
+        for batch, answer in asked:
+            if answer is not None and (error := answer.exception()) is not None:
+                errors.append(error)
+            else:
+                yield batch, None if answer is None else answer.result()
+        for error in errors:
+            raise error
+
+    def _sent(self, letter: Outgoing) -> Future[Outcome]:
+        """Sent by this thread."""
+        answer: Future[Outcome] = Future()
+        try:
+            answer.set_result(self._send(letter))
+        except Exception as error:  # noqa: BLE001 - raised again, when the others' answers are told
+            answer.set_exception(error)
+        return answer
 
     def _ask(self, letter: Outgoing) -> Future[Outcome]:
         if self._threads is None:

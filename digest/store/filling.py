@@ -61,7 +61,7 @@ def extend_batches(
     """
     already: dict[int, int] = {}
     rows = []
-    states = _states(connection, run_id, sizes)
+    states = _states(connection, sizes)
     levels = _fill_levels(connection, sizes, batch_size=batch_size)
     for edition, n in sizes.items():
         full = levels.get(edition, 0)
@@ -84,14 +84,14 @@ def extend_batches(
     return already
 
 
-def _states(connection: Connection, run_id: int, editions: Collection[int]) -> dict[int, str]:
+def _states(connection: Connection, editions: Collection[int]) -> dict[int, str]:
     """Edition -> the state of a new batch of it."""
     state = case(
         (_E.c.composed_at.is_(None), BatchState.WAITING.value),
         (_E.c.page_id.is_(None), BatchState.CLOSED.value),
         else_=BatchState.READY.value,
     )
-    query = select(_E.c.id, state).where(_E.c.run_id == run_id, is_among(connection, _E.c.id, editions))
+    query = select(_E.c.id, state).where(is_among(connection, _E.c.id, editions))
     return {edition: state for edition, state in connection.execute(query)}
 
 

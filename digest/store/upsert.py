@@ -47,7 +47,7 @@ def insert_or_update(
 
 
 def is_among(connection: Connection, column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Whether a column has one of the values (numbers or words), however many.
+    """Whether a column has one of the values (numbers, or words without NUL), however many.
 
     They are one parameter: a hundred are read and planned anew for each statement, and SQLite takes 32,766.
     """

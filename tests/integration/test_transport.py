@@ -6,7 +6,8 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -134,33 +135,32 @@ def saying(*pieces: bytes, ends: bool = False) -> Iterator[tuple[str, list[socke
     came: list[socket.socket] = []
 
     def answer(connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while connection.recv(65_536):
-            for piece in pieces:
-                connection.sendall(piece)
-            if ends:
-                connection.shutdown(socket.SHUT_RDWR)
-                return
+        with connection, suppress(OSError):  # a client that goes away is expected here
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while connection.recv(65_536):
+                for piece in pieces:
+                    connection.sendall(piece)
+                if ends:
+                    return
 
     def serve() -> None:
-        while True:
-            try:
+        with suppress(OSError), ThreadPoolExecutor(8) as threads:
+            while True:
                 connection, _ = listener.accept()
-            except OSError:
-                return
-            came.append(connection)
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                came.append(connection)
+                threads.submit(answer, connection)
 
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=serve)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
     finally:
         listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
         for connection in came:
-            connection.close()
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
 
 
 HEAD = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: abc\r\n"
@@ -192,8 +192,15 @@ def test_however_an_answer_comes_in_it_is_read_whole_and_the_connection_kept(
         (HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\nok", False),
         (HEAD + b"\r\nok", True),
         (b"HTTP/1.0 202 Accepted\r\nX-Message-Id: abc\r\nContent-Length: 2\r\n\r\nok", False),
+        (HEAD + b"Connection: close\r\nConnection: X-Trace\r\nContent-Length: 2\r\n\r\nok", False),
     ],
-    ids=["more than the answer", "says that it closes", "ends with the connection", "an old server"],
+    ids=[
+        "more than the answer",
+        "says that it closes",
+        "ends with the connection",
+        "an old server",
+        "closes, and more",
+    ],
 )
 def test_a_connection_that_cannot_be_trusted_further_is_not_used_again(answer: bytes, ends: bool) -> None:
     with saying(answer, ends=ends) as (url, came):
@@ -215,8 +222,24 @@ def test_a_connection_that_cannot_be_trusted_further_is_not_used_again(answer: b
         b"SMTP 250\r\n\r\n",
         HEAD + b"X: y\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 202 " + b"x" * 100_000,
+        b"HTTP/1.1 2020 Accepted\r\nContent-Length: 0\r\n\r\n",
+        HEAD + b"Content-Length: 2\r\nContent-Length: 0\r\n\r\nok",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nok\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n-1\r\nok\r\n0\r\n\r\n",
     ],
-    ids=["nothing", "half a line", "half a head", "only a hint", "not http", "many fields", "a long line"],
+    ids=[
+        "nothing",
+        "half a line",
+        "half a head",
+        "only a hint",
+        "not http",
+        "many fields",
+        "a long line",
+        "no status",
+        "two lengths",
+        "a size below nothing",
+        "and the one that means all",
+    ],
 )
 def test_an_answer_that_breaks_off_or_is_none_leaves_the_letter_in_doubt(answer: bytes) -> None:
     with saying(answer, ends=True) as (url, came):
