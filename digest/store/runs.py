@@ -252,9 +252,9 @@ def run_counts(connection: Connection, id_: int) -> dict[str, int]:
 def _count(connection: Connection, id_: int) -> dict[str, int]:
     counts = _no_counts()
     for state, is_empty, n in connection.execute(_BY_BATCH, {"run": id_}):
-        counts[_standing(state, is_empty=bool(is_empty))] += int(n)
+        counts[standing_of(None, state, is_empty=bool(is_empty))] += int(n)
     for code, n in connection.execute(_APART, {"run": id_}):
-        counts[ENDED_OF_CODE[code].value] += n
+        counts[standing_of(code, None)] += n
     counts["due"] = sum(counts.values())
     counts["editions"] = _count_editions(connection, id_)
     return counts
@@ -269,7 +269,10 @@ def _count_editions(connection: Connection, id_: int) -> int:
     return connection.scalar(query, {"run": id_}) or 0
 
 
-def _standing(batch_state: str, *, is_empty: bool) -> str:
+def standing_of(code: int | None, batch_state: str | None, *, is_empty: bool = False) -> str:
+    """How a delivery stands, as ``run_counts`` says it: its own end, else its edition's, else its batch's."""
+    if code is not None:
+        return ENDED_OF_CODE[code].value
     if is_empty:
         return Ended.EMPTY.value
     if batch_state in ("handed_over", "uncertain", "refused"):

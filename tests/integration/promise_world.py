@@ -283,7 +283,7 @@ class World:
         )
         with self.database.read() as connection:
             return [
-                Delivery(run, reader, low, high, runs._standing(code, state, is_empty=bool(empty)))
+                Delivery(run, reader, low, high, runs.standing_of(code, state, is_empty=bool(empty)))
                 for run, reader, low, high, code, state, empty in connection.execute(query)
             ]
 
