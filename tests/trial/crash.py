@@ -290,7 +290,7 @@ class Killer:
         self._dice = random.Random(self.seed)
 
     def go(self, times: int, *, at_once: int = 1, most_s: float = math.inf) -> None:
-        """Start runs and kill them so many times, until one has done everything or the time is over."""
+        """Start runs and kill them so many times, until everything is done or the time is over."""
         begun = time.monotonic()
         while self.kills < times and time.monotonic() - begun < most_s:
             processes = [self.town.start() for _ in range(at_once)]
@@ -298,7 +298,8 @@ class Killer:
                 self._wait_some_time(processes)
             else:
                 self._wait_for_letters(processes, kills_to_come=times - self.kills)
-            is_done = any(process.is_over() and process.popen.returncode == 0 for process in processes)
+            # One that has ended well may have left the rest to the other, which is killed now.
+            is_done = self.town.letters_written() >= len(self.town.heard)
             for process in processes:
                 self.kills += not process.is_over()
                 process.kill(alone=self._dice.random() < 0.5)
