@@ -200,13 +200,11 @@ def _write_map(
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"
 # Ready and claimed before by somebody who died is a repeatable sender's letter that may have arrived.
-_UNCLAIMED = (
-    "(b.state IS NULL OR b.state IN ('waiting', 'refused', 'closed') "
-    f"OR (b.state = 'ready' AND b.claimed_at IS NULL)) AND NOT {_EMPTY}"
-)
-_FROM = """
-FROM delivery d LEFT JOIN batch b ON b.id = d.batch_id LEFT JOIN edition e ON e.id = d.edition_id
-WHERE d.ended IS NULL AND {which}
+# Asked for each delivery and not joined (ADR 0016).
+_UNCLAIMED = f"""
+coalesce((SELECT b.state IN ('waiting', 'refused', 'closed') OR (b.state = 'ready' AND b.claimed_at IS NULL)
+          FROM batch b WHERE b.id = d.batch_id), TRUE)
+AND NOT coalesce((SELECT {_EMPTY} FROM edition e WHERE e.id = d.edition_id), FALSE)
 """
 
 
@@ -222,9 +220,9 @@ def close_older(connection: Connection, plan: PlanOf, span: Range) -> None:
     """
     values = _values(plan, span)
     older = (
-        f"d.run_id IN ({_OTHERS}) AND d.subscriber_id BETWEEN :first AND :last AND EXISTS ("
-        "SELECT 1 FROM subscriber s WHERE s.id = d.subscriber_id AND s.open_run_id = d.run_id "
-        "AND s.schedule_id = :schedule AND s.state = 'active' AND s.due_from_at <= :slot) AND "
+        f"d.run_id IN ({_OTHERS}) AND d.subscriber_id BETWEEN :first AND :last AND ("
+        "SELECT s.open_run_id = d.run_id AND s.schedule_id = :schedule AND s.state = 'active' "
+        "AND s.due_from_at <= :slot FROM subscriber s WHERE s.id = d.subscriber_id) AND "
     )
     _end_where(connection, older + _UNCLAIMED, values, ended=Ended.EXPIRED)
 
@@ -246,21 +244,18 @@ def _end_where(connection: Connection, which: str, values: Mapping[str, object],
     Only a mark that still stands where this delivery put it goes back: a later one covers more.
     Deliveries that have ended stay as they ended.
     """
-    found = _FROM.format(which=which)
     if not ended.keeps_range:
         connection.execute(
             text(
                 "UPDATE subscriber SET covered_seq = g.from_seq "
-                f"FROM (SELECT d.subscriber_id, d.from_seq, d.upto_seq {found}) g "
+                "FROM (SELECT d.subscriber_id, d.from_seq, d.upto_seq FROM delivery d "
+                f"WHERE d.ended IS NULL AND {which}) g "
                 "WHERE subscriber.id = g.subscriber_id AND subscriber.covered_seq = g.upto_seq"
             ),
             values,
         )
     result = connection.execute(
-        text(
-            "UPDATE delivery SET ended = :code "
-            f"WHERE (run_id, subscriber_id) IN (SELECT d.run_id, d.subscriber_id {found})"
-        ),
+        text(f"UPDATE delivery AS d SET ended = :code WHERE d.ended IS NULL AND {which}"),
         {**values, "code": ENDED_CODES[ended]},
     )
     return max(result.rowcount, 0)

@@ -13,10 +13,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from digest.pipeline import compose, plan
 from digest.pipeline import run as running
+from digest.slots import schedule_of
+from digest.store import profiles
 from digest.store.database import Database
 from tests.benchmarks import run_rows
 from tests.benchmarks.sink import sink
@@ -69,12 +71,20 @@ def test_a_run_is_no_slower_for_what_the_database_has_not_counted_yet(
     count(empty)
     empty.close()
     database = run_rows.prepare(postgres_url, READERS, distinct=READERS, items=2)
+    with database.write() as connection:
+        # A second slot, so that the letters of the first run are open while the second is planned.
+        earlier = schedule_of("weekly", "sunday", "17:45", "Europe/London")
+        values = {"other": profiles.schedule_id(connection, earlier)}
+        connection.execute(text("UPDATE subscriber SET schedule_id = :other WHERE id % 2 = 0"), values)
     if counted == "before":
         count(database)
+
+    done_with: list[str] = []
 
     def then(phase: str, do: Callable[..., Any]) -> Callable[..., Any]:
         def done(*args: Any, **kwargs: Any) -> Any:
             result = do(*args, **kwargs)
+            done_with.append(phase)
             if counted == phase:
                 count(database)
             return result
@@ -88,9 +98,15 @@ def test_a_run_is_no_slower_for_what_the_database_has_not_counted_yet(
     monkeypatch.setattr(compose, "CHUNK", 100)
     with sink() as port, looked_at(database) as most:
         works = replace(run_rows.works_of(database, port), processes=1)
-        (report,) = running.run_due(works, patience=timedelta(0))
+        first, second = plan.open_due_runs(database, now=run_rows.NOW, rules=works.rules)
+        for run in (first, second):
+            plan.plan(database, run, rules=works.rules, now=run_rows.NOW)
+        plan.cancel(database, second.id, why="a mistake", now=run_rows.NOW)
+        running.run_due(works, patience=timedelta(0))
+        seen = [running.report(database, run.id).counts for run in (first, second)]
     database.close()
-    assert report.counts["handed_over"] == READERS
+    assert (seen[0]["handed_over"], seen[1]["cancelled"]) == (READERS // 2, READERS // 2)
+    assert {"planned", "composed"} <= set(done_with)
     assert len(most) > 30, most
     worst = max(most, key=lambda statement: most[statement])
     assert most[worst] <= MOST, f"{most[worst]} rows: {worst}"
