@@ -48,18 +48,14 @@ def recipients_of(
     if not recipients:
         return Readers.of(())
     ids, addresses, names = zip(*recipients, strict=True)
-    starts = {
-        Purpose.UNSUBSCRIBE: f"{base_url}/unsubscribe/",
-        Purpose.PREFERENCES: f"{base_url}/preferences/",
-    }
-    leave, change = signer.links(starts, ids, on=on)
+    leave, change = signer.token_columns((Purpose.UNSUBSCRIBE, Purpose.PREFERENCES), ids, on=on)
     return Readers(
         ids,
         links.delivery_ids(run_id, ids),
         addresses,
         names,
-        leave,
-        change,
+        [f"{base_url}/unsubscribe/{token}" for token in leave],
+        [f"{base_url}/preferences/{token}" for token in change],
     )
 
 

@@ -224,7 +224,7 @@ def close_older(connection: Connection, plan: PlanOf, span: Range) -> None:
         "SELECT s.open_run_id = d.run_id AND s.schedule_id = :schedule AND s.state = 'active' "
         "AND s.due_from_at <= :slot FROM subscriber s WHERE s.id = d.subscriber_id) AND "
     )
-    _end_where(connection, older + _UNCLAIMED, values, ended=Ended.EXPIRED)
+    _end_unclaimed(connection, older + _UNCLAIMED, values, ended=Ended.EXPIRED)
 
 
 def has_older(connection: Connection, plan: PlanOf, span: Range) -> bool:
@@ -261,6 +261,19 @@ def _end_where(connection: Connection, which: str, values: Mapping[str, object],
     return max(result.rowcount, 0)
 
 
+def _end_unclaimed(connection: Connection, which: str, values: Mapping[str, object], *, ended: Ended) -> int:
+    """The same for deliveries that nobody has claimed, nor can before this transaction is over.
+
+    On PostgreSQL a claim would see them as they were until then, and send what is said again later.
+    Raises (in a repeatable transaction): DatabaseBusyError when somebody has claimed one meanwhile.
+    """
+    if connection.dialect.name == "postgresql":
+        theirs = f"ARRAY(SELECT DISTINCT d.batch_id FROM delivery d WHERE d.ended IS NULL AND {which})"
+        hold = f"SELECT id FROM batch WHERE id = ANY({theirs}) AND state IN ('waiting', 'ready')"
+        connection.execute(text(f"{hold} ORDER BY id FOR UPDATE"), values)
+    return _end_where(connection, which, values, ended=ended)
+
+
 def end_delivery(connection: Connection, run_id: int, subscriber_id: int, *, ended: Ended) -> int:
     """End one delivery; 0 when it had ended before (twice is harmless)."""
     values = {"run": run_id, "subscriber": subscriber_id}
@@ -274,7 +287,7 @@ def end_batch(connection: Connection, batch_id: int, *, ended: Ended) -> int:
 
 def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     """End everything of a run that has not been claimed (cancelled, expired), ranges given back."""
-    n = _end_where(connection, f"d.run_id = :run AND {_UNCLAIMED}", {"run": run_id}, ended=ended)
+    n = _end_unclaimed(connection, f"d.run_id = :run AND {_UNCLAIMED}", {"run": run_id}, ended=ended)
     connection.execute(
         text(
             "UPDATE batch SET state = CASE WHEN claimed_at IS NULL THEN 'closed' ELSE 'uncertain' END "

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from digest.compose.profile import profile_of
-from digest.model import BatchState, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
-from digest.pipeline import dispatch
-from digest.store import batches, recheck
-from digest.store.database import Database
+from digest.model import BatchState, Ended, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
+from digest.pipeline import dispatch, plan
+from digest.store import batches, deliveries, recheck
+from digest.store.database import LOCK_PLAN, Database
+from digest.store.spans import Range
 from digest.testing import KilledError
 from tests.integration.ledger_town import HOLD, SUNDAY, WEEK, Town, following
 
@@ -335,3 +338,53 @@ def test_nothing_to_say_is_empty_and_sends_nothing(town: Town) -> None:
     assert report.counts["empty"] == 1
     assert town.letters() == {}
     assert town.mark(reader) == town.last_seq()
+
+
+@pytest.mark.parametrize("moment", ["UPDATE subscriber", "UPDATE delivery", "UPDATE batch"])
+def test_a_letter_that_is_just_given_back_is_nobody_s_to_claim(postgres_url: str, moment: str) -> None:
+    # On SQLite one writes at a time.
+    town = Town(Database(postgres_url))
+    town.publish(1)
+    town.subscribe(3)
+    run = town.planned()
+    taken: list[list[batches.ClaimedBatch]] = []
+
+    def look(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if statement.startswith(moment) and not taken:
+            taken.append([])
+            taken.append(claim(town, run.id, "another", claim_size=10))
+
+    event.listen(town.database.engine, "before_cursor_execute", look)
+    plan.cancel(town.database, run.id, why="asked", now=town.now)
+    event.remove(town.database.engine, "before_cursor_execute", look)
+    assert taken == [[], []]
+    assert town.counts(run)["cancelled"] == 3
+    assert town.broken() == []
+    town.database.close()
+
+
+def test_a_letter_that_a_later_run_is_just_taking_over_is_nobody_s_to_claim(postgres_url: str) -> None:
+    town = Town(Database(postgres_url))
+    town.publish(1)
+    town.subscribe(3)
+    older = town.planned()
+    town.now += WEEK
+    (later,) = plan.open_due_runs(town.database, now=town.now, rules=town.works().rules)
+    plan_of = deliveries.PlanOf(later.id, later.schedule_id or 0, later.slot_at, later.upto_seq, 2)
+    with town.database.write(repeatable=True, lock=LOCK_PLAN) as connection:
+        deliveries.close_older(connection, plan_of, Range(1, 1_000))
+        assert claim(town, older.id, "another", claim_size=10) == []
+    assert town.counts(older)["expired"] == 3
+    assert town.broken() == []
+    town.database.close()
+
+
+def test_a_claimed_letter_is_not_given_back(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(3)
+    run = town.planned()
+    (taken, *_) = claim(town, run.id, "one", claim_size=1)
+    with town.database.write(lock=LOCK_PLAN) as connection:
+        given_back = deliveries.give_back_run(connection, run.id, ended=Ended.CANCELLED)
+    assert given_back == 3 - len(taken.recipients)
+    assert record(town, taken.id, "one", BatchState.HANDED_OVER)

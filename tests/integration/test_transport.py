@@ -172,16 +172,20 @@ WHOLE = {
 }  # fmt: skip
 
 
+def hear_three_times(url: str) -> None:
+    transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
+    for _ in range(3):
+        answer = transport.request("POST", "/", b"{}")
+        assert (answer.status, answer.headers["x-message-id"], answer.body) == (202, "abc", b"ok")
+    transport.close()
+
+
 @pytest.mark.parametrize("pieces", WHOLE.values(), ids=WHOLE)
 def test_however_an_answer_comes_in_it_is_read_whole_and_the_connection_kept(
     pieces: tuple[bytes, ...],
 ) -> None:
     with saying(*pieces) as (url, came):
-        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
-        for _ in range(3):
-            answer = transport.request("POST", "/", b"{}")
-            assert (answer.status, answer.headers["x-message-id"], answer.body) == (202, "abc", b"ok")
-        transport.close()
+        hear_three_times(url)
         assert len(came) == 1
 
 
@@ -204,11 +208,7 @@ def test_however_an_answer_comes_in_it_is_read_whole_and_the_connection_kept(
 )
 def test_a_connection_that_cannot_be_trusted_further_is_not_used_again(answer: bytes, ends: bool) -> None:
     with saying(answer, ends=ends) as (url, came):
-        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
-        for _ in range(3):
-            said = transport.request("POST", "/", b"{}")
-            assert (said.status, said.headers["x-message-id"], said.body) == (202, "abc", b"ok")
-        transport.close()
+        hear_three_times(url)
         assert len(came) == 3
 
 

@@ -65,21 +65,6 @@ def test_a_batch_of_tokens_is_the_single_ones_in_order() -> None:
     assert SIGNER.tokens(Purpose.UNSUBSCRIBE, [], on=TODAY) == []
 
 
-@given(st.lists(purposes, min_size=1, unique=True), st.lists(ids, max_size=5), days)
-def test_links_to_many_are_their_starts_and_the_single_tokens(
-    wanted: list[Purpose], subjects: list[int], on: date
-) -> None:
-    starts = {purpose: f"https://digest.example.org/{purpose.word}/" for purpose in wanted}
-    assert SIGNER.links(starts, subjects, on=on) == [
-        [start + SIGNER.token(purpose, n, on=on) for n in subjects] for purpose, start in starts.items()
-    ]
-
-
-def test_a_link_is_one_line() -> None:
-    with pytest.raises(ValueError, match="one line"):
-        SIGNER.links({Purpose.VIEW: "https://digest.example.org/\n"}, [1], on=TODAY)
-
-
 @given(ids, st.integers(0, 36), st.characters(codec="ascii"))
 def test_one_changed_character_makes_a_token_worthless(subject_id: int, at: int, other: str) -> None:
     token = SIGNER.token(Purpose.PREFERENCES, subject_id, on=TODAY)
