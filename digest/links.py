@@ -18,7 +18,7 @@ import hmac
 import re
 import unicodedata
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -87,16 +87,22 @@ class Signer:
 
     def tokens(self, purpose: Purpose, subject_ids: Iterable[int], *, on: date) -> list[str]:
         """The tokens of many subjects, in their order."""
-        return self.token_columns((purpose,), subject_ids, on=on)[0]
+        return self.links({purpose: ""}, subject_ids, on=on)[0]
 
-    def token_columns(
-        self, purposes: Sequence[Purpose], subject_ids: Iterable[int], *, on: date
+    def links(
+        self, before: Mapping[Purpose, str], subject_ids: Iterable[int], *, on: date
     ) -> list[list[str]]:
-        """The tokens of many subjects, a list for each purpose: two purposes of a million in a second."""
+        """The links of many subjects, a list for each purpose: what stands ``before`` it and the token.
+
+        Two purposes of a million in a second.
+        """
         key, day = self._keys[0], on.toordinal().to_bytes(3, "big")
         subjects = [subject_id.to_bytes(8, "big") for subject_id in subject_ids]
-        codes = {group: key.codes(group, day, subjects) for group in {p.number // _SHARING for p in purposes}}
-        return [_written(key, p, day, subjects, codes[p.number // _SHARING]) for p in purposes]
+        codes = {group: key.codes(group, day, subjects) for group in {p.number // _SHARING for p in before}}
+        return [
+            _written(key, purpose, day, subjects, codes[purpose.number // _SHARING], before=text)
+            for purpose, text in before.items()
+        ]
 
     def read(self, token: str, purpose: Purpose, *, today: date) -> SignedLink:
         """What a token for that purpose says.
@@ -134,11 +140,12 @@ class _Key:
 
     def codes(self, group: int, day: bytes, subjects: Iterable[bytes]) -> list[bytes]:
         """For each subject the authentication codes of a group of purposes, one behind the other."""
-        start, fresh = bytes((self.number, group)) + day, self.state.copy
-        found = []
+        begun = self.state.copy()
+        begun.update(bytes((self.number, group)) + day)
+        found, fresh = [], begun.copy
         for subject in subjects:
             code = fresh()
-            code.update(start + subject)
+            code.update(subject)
             found.append(code.digest())
         return found
 
@@ -154,7 +161,7 @@ def _place_of(purpose: int) -> int:
 
 
 def _written(
-    key: _Key, purpose: Purpose, day: bytes, subjects: Sequence[bytes], codes: Sequence[bytes]
+    key: _Key, purpose: Purpose, day: bytes, subjects: Sequence[bytes], codes: Sequence[bytes], *, before: str
 ) -> list[str]:
     if not subjects:
         return []
@@ -164,7 +171,7 @@ def _written(
     rest = [subject + code[at:upto] for subject, code in zip(subjects, codes, strict=True)]
     # 27 bytes are exactly 36 characters, so all can be encoded in one go.
     text = b2a_base64(start + start.join(rest), newline=False).translate(_URL_SAFE).decode("ascii")
-    return [text[n : n + _TEXT] + VERSION for n in range(0, len(text), _TEXT)]
+    return [f"{before}{text[n : n + _TEXT]}{VERSION}" for n in range(0, len(text), _TEXT)]
 
 
 def _parts_of(token: str) -> tuple[bytes, bytes]:
@@ -201,7 +208,7 @@ def delivery_ids(run_id: int, subscriber_ids: Iterable[int]) -> list[str]:
     if ids:
         _fits(min(ids), 48)
         _fits(max(ids), 48)
-    return ["%030x" % ((high | id_) * _FACTOR & _MASK) for id_ in ids]
+    return [((high | id_) * _FACTOR & _MASK).to_bytes(15, "big").hex() for id_ in ids]
 
 
 def read_delivery_id(text: str) -> tuple[int, int]:

@@ -48,15 +48,9 @@ def recipients_of(
     if not recipients:
         return Readers.of(())
     ids, addresses, names = zip(*recipients, strict=True)
-    leave, change = signer.token_columns((Purpose.UNSUBSCRIBE, Purpose.PREFERENCES), ids, on=on)
-    return Readers(
-        ids,
-        links.delivery_ids(run_id, ids),
-        addresses,
-        names,
-        [f"{base_url}/unsubscribe/{token}" for token in leave],
-        [f"{base_url}/preferences/{token}" for token in change],
-    )
+    pages = {purpose: f"{base_url}/{purpose.word}/" for purpose in (Purpose.UNSUBSCRIBE, Purpose.PREFERENCES)}
+    leave, change = signer.links(pages, ids, on=on)
+    return Readers(ids, links.delivery_ids(run_id, ids), addresses, names, leave, change)
 
 
 def with_changes(

@@ -12,7 +12,7 @@ from digest.store.runs import Run
 FIRST_WAIT = timedelta(seconds=2)
 MOST_WAIT = timedelta(minutes=5)
 
-FIRST_REQUESTS = 20
+FIRST_REQUESTS = 5
 CLAIM_LASTS = timedelta(seconds=5)
 _FASTER = 8  # so many times as many requests at the most, from one claim to the next
 

@@ -26,7 +26,7 @@ from digest.store import tables
 from digest.store.writing import begin_writing
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 # Programs from this schema on work with HEAD too. A migration that only expands leaves it; one that contracts
 # sets it to the schema that no longer used what goes (docs/operating.md, "A new version").
 OLDEST_PROGRAM = "0005"

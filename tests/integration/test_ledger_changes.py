@@ -10,15 +10,23 @@ import pytest
 from sqlalchemy import Connection
 
 from digest.model import Outcome, Outgoing, RunState, SubscriberState
-from digest.store import recheck
+from digest.slots import schedule_of
+from digest.store import recheck, subscribers
 from digest.store.batches import HeldBatch
 from digest.store.database import Database
 from tests.integration.ledger_town import SUNDAY, WEEK, Town, following
 
 
-@pytest.fixture
-def town(database: Database) -> Iterator[Town]:
-    """A town on each database, whose ledger must be sound at the end of every story."""
+@pytest.fixture(params=["few readers in a batch", "many"])
+def town(
+    database: Database, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Town]:
+    """A town on each database, whose ledger must be sound at the end of every story.
+
+    Batches of few readers are looked at together, those of many each by itself.
+    """
+    if request.param == "many":
+        monkeypatch.setattr(recheck, "_FEW", 0)
     found = Town(database)
     yield found
     assert found.broken() == []
@@ -73,11 +81,20 @@ def test_who_pauses_before_the_claim_gets_nothing_and_the_news_after_the_pause(t
     assert town.letters() == {}
     assert town.counts(run) == {"due": 1, "editions": 1, "cancelled": 1}
     assert town.mark(reader) == 0
-    from digest.store import subscribers
-
     with town.database.write() as connection:
         subscribers.resume(connection, reader, now=town.now)
     town.at(SUNDAY + WEEK).run()
+    assert named(town, reader) == [[item]]
+
+
+def test_who_gets_letters_at_another_time_from_now_on_gets_this_one_still(town: Town) -> None:
+    item = town.publish(1)
+    (reader,) = town.subscribe()
+    run = town.planned()
+    with town.database.write() as connection:
+        monthly = schedule_of("monthly", "1", "09:00", "Europe/London")
+        subscribers.set_schedule(connection, reader, monthly, now=town.now)
+    town.dispatch(run)
     assert named(town, reader) == [[item]]
 
 

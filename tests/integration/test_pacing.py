@@ -218,8 +218,9 @@ def test_after_trouble_one_request_is_under_way_again(town: Town) -> None:
     town.sender.before = lambda outgoing: None if len(town.sender.arrived) < 3 else InDoubt("no answer")
     dispatch.dispatch(town.database, run, replace(town.desk(), at_once=8))
     assert town.state(run) is RunState.PAUSED
-    # One alone, then two, then the four that nobody answers: two letters in each.
-    assert town.counts(run)["uncertain"] == 8
+    # One alone, then two, then what the first claim still holds, which nobody answers, and one alone again:
+    # two letters in each.
+    assert town.counts(run)["uncertain"] == 2 * (pacing.FIRST_REQUESTS - 3 + 1)
 
 
 def test_a_run_that_meets_trouble_at_once_sends_one_at_a_time(town: Town) -> None:
