@@ -231,16 +231,18 @@ def next_retry(connection: Connection, id_: int) -> datetime | None:
 
 # By batch, because the ledger's index lies in that order. Asked for each and not joined: PostgreSQL takes a
 # table that was filled just now for an empty one, and would go through it for every row of the other.
-_BY_BATCH = text("""
-SELECT state, is_empty, sum(n) FROM (
+# One statement for both kinds of ends: between two a letter could come to its end, and be counted twice.
+_COUNTS = text("""
+SELECT CAST(NULL AS INTEGER) AS ended, state, is_empty, sum(n) FROM (
   SELECT b.state,
     (SELECT e.composed_at IS NOT NULL AND e.page_id IS NULL FROM edition e
      WHERE e.id = b.edition_id) AS is_empty,
     (SELECT count(*) FROM delivery d WHERE d.batch_id = b.id AND d.ended IS NULL) AS n
   FROM batch b WHERE b.run_id = :run) each_batch
 GROUP BY state, is_empty
+UNION ALL
+SELECT ended, NULL, NULL, count(*) FROM delivery WHERE run_id = :run AND ended IS NOT NULL GROUP BY ended
 """)
-_APART = text("SELECT ended, count(*) FROM delivery WHERE run_id = :run AND ended IS NOT NULL GROUP BY ended")
 
 
 def run_counts(connection: Connection, id_: int) -> dict[str, int]:
@@ -251,10 +253,8 @@ def run_counts(connection: Connection, id_: int) -> dict[str, int]:
 
 def _count(connection: Connection, id_: int) -> dict[str, int]:
     counts = _no_counts()
-    for state, is_empty, n in connection.execute(_BY_BATCH, {"run": id_}):
-        counts[standing_of(None, state, is_empty=bool(is_empty))] += int(n)
-    for code, n in connection.execute(_APART, {"run": id_}):
-        counts[standing_of(code, None)] += n
+    for code, state, is_empty, n in connection.execute(_COUNTS, {"run": id_}):
+        counts[standing_of(code, state, is_empty=bool(is_empty))] += int(n)
     counts["due"] = sum(counts.values())
     counts["editions"] = _count_editions(connection, id_)
     return counts

@@ -14,7 +14,7 @@ from digest.compose.profile import profile_of
 from digest.model import BatchState, Ended, HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
 from digest.pipeline import dispatch, plan
 from digest.pipeline.pacing import FIRST_REQUESTS
-from digest.store import batches, deliveries, recheck
+from digest.store import batches, deliveries, recheck, runs
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.spans import Range
 from digest.testing import KilledError
@@ -378,6 +378,27 @@ def test_a_letter_that_a_later_run_is_just_taking_over_is_nobody_s_to_claim(post
     assert town.counts(older)["expired"] == 3
     assert town.broken() == []
     town.database.close()
+
+
+def test_a_letter_that_ends_while_a_run_is_counted_is_counted_once(town: Town) -> None:
+    town.publish(1)
+    leaves, *_ = town.subscribe(4)
+    run = town.planned()
+
+    counted: list[str] = []
+
+    def end_a_letter(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "FROM delivery" in statement and not counted:
+            counted.append(statement)
+            with town.database.write() as other:
+                deliveries.end_delivery(other, run.id, leaves, ended=Ended.LEFT)
+
+    event.listen(town.database.engine, "after_cursor_execute", end_a_letter)
+    with town.database.read() as connection:
+        assert runs.run_counts(connection, run.id)["due"] == 4
+    event.remove(town.database.engine, "after_cursor_execute", end_a_letter)
+    assert counted
+    assert town.counts(run) == {"due": 4, "editions": 1, "open": 3, "left": 1}
 
 
 def test_a_claimed_letter_is_not_given_back(town: Town) -> None:
