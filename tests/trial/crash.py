@@ -294,10 +294,13 @@ class Killer:
         begun = time.monotonic()
         while self.kills < times and time.monotonic() - begun < most_s:
             processes = [self.town.start() for _ in range(at_once)]
+            had = self.town.letters_written()
+            # So many that some are left for every kill.
+            most = max(2, (len(self.town.heard) - had) // (times - self.kills))
             if self._to_first_letter_s and self._dice.random() < 0.4:
-                self._wait_some_time(processes)
+                self._wait_some_time(processes, upto=had + most)
             else:
-                self._wait_for_letters(processes, kills_to_come=times - self.kills)
+                self._wait_for_letters(processes, had=had, upto=had + self._dice.randint(1, most))
             # One that has ended well may have left the rest to the other, which is killed now.
             is_done = self.town.letters_written() >= len(self.town.heard)
             for process in processes:
@@ -306,20 +309,21 @@ class Killer:
             if is_done:
                 return
 
-    def _wait_for_letters(self, processes: list[Process], *, kills_to_come: int) -> None:
+    def _wait_for_letters(self, processes: list[Process], *, had: int, upto: int) -> None:
         """Until some more letters lie there: a moment in the middle of handing over."""
-        begun, had = time.monotonic(), self.town.letters_written()
-        # So many that some are left for every kill.
-        more = self._dice.randint(1, max(2, (len(self.town.heard) - had) // max(kills_to_come, 1)))
-        while (n := self.town.letters_written()) < had + more and not _are_over(processes):
+        begun = time.monotonic()
+        while (n := self.town.letters_written()) < upto and not _are_over(processes):
             if n > had and not self._to_first_letter_s:
                 self._to_first_letter_s = time.monotonic() - begun
             time.sleep(0.002)
 
-    def _wait_some_time(self, processes: list[Process]) -> None:
-        """About as long as a process needs to begin: in planning, composing, the first claim."""
+    def _wait_some_time(self, processes: list[Process], *, upto: int) -> None:
+        """About as long as a process needs to begin: in planning, composing, the first claim.
+
+        Who goes on with what others have planned needs less, and would be through with all letters by then.
+        """
         until = time.monotonic() + self._dice.uniform(0.4, 1.1) * self._to_first_letter_s
-        while time.monotonic() < until and not _are_over(processes):
+        while time.monotonic() < until and self.town.letters_written() < upto and not _are_over(processes):
             time.sleep(0.002)
 
 
