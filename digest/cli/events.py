@@ -26,9 +26,11 @@ def replay(
 ) -> None:
     """Take in events from a file, as if the provider had posted them. Twice is harmless.
 
+    A line with anything that is no event is refused as a whole and said; the others are taken.
+
     Example: digest events replay events.json
     """
-    from digest.deliver.events import events_of
+    from digest.deliver.events import events_of_line
     from digest.errors import WebhookError
     from digest.pipeline.events import hear
 
@@ -42,17 +44,23 @@ def replay(
     with entrance.hall() as hall:
         for line, part in _parts(body):
             try:
-                found = events_of(part)
+                found = events_of_line(part)
             except WebhookError as error:
                 refused.append({"line": line, "why": str(error)})
                 continue
             heard = hear(hall.database, found, suppression_key=hall.suppression_key, now=hall.clock())
             total, new = total + heard.events, new + heard.new
             suppressed, settled = suppressed + heard.suppressed, settled + heard.settled
-    facts = {"events": total, "new": new, "suppressed": suppressed, "settled": settled, "refused": refused}
-    (print_json if as_json else print_facts)(facts)
-    if refused:
-        say(f"{file}: {len(refused)} lines are no events, the first is line {refused[0]['line']}")
+    for one in refused:
+        say(f"{file}:{one['line']}: {one['why']}")
+    facts = {"events": total, "new": new, "suppressed": suppressed, "settled": settled}
+    if as_json:
+        print_json(facts | {"refused": refused})
+    else:
+        print_facts(facts | {"refused": len(refused)})
+    if not total and not refused:
+        say(f"{file} holds no events: is it the file you meant?")
+    if refused or not total:
         raise SystemExit(FAILED)
 
 
@@ -80,17 +88,12 @@ def reopen(
 
 
 def _parts(body: bytes) -> list[tuple[int, bytes]]:
-    """The whole file as one array, or each line as an array (a lone event becomes one)."""
+    """The whole file where it is one array or event, else each line that is not blank; with line numbers."""
     import orjson
 
     try:
         orjson.loads(body)
-        return [(1, _as_array(body))]
+        return [(1, body)]
     except orjson.JSONDecodeError:
         lines = enumerate(body.splitlines(), start=1)
-        return [(number, _as_array(line)) for number, line in lines if line.strip()]
-
-
-def _as_array(text: bytes) -> bytes:
-    text = text.strip()
-    return b"[" + text + b"]" if text.startswith(b"{") else text
+        return [(number, line) for number, line in lines if line.strip()]

@@ -141,6 +141,31 @@ def events_of(body: bytes) -> tuple[Event, ...]:
     return tuple(_event_of(entry if isinstance(entry, dict) else {}) for entry in entries)
 
 
+def events_of_line(text: bytes) -> tuple[Event, ...]:
+    """The events of a line of a file: of an array in its order, or the one that stands alone.
+
+    Stricter than `events_of`, since no signature vouches for a file: it may be the wrong one.
+
+    Raises: WebhookError ``malformed`` when anything in it is no event; unknown types are events.
+    """
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        why = f"is no JSON ({error.msg} at column {error.colno}): {_EXPECTED}"
+        raise WebhookError("malformed", why) from error
+    if isinstance(found, dict):
+        found = [found]
+    elif not isinstance(found, list):
+        raise WebhookError("malformed", f"is no event: {_EXPECTED}")
+    for number, entry in enumerate(found, start=1):
+        if not (isinstance(entry, dict) and _if_text(entry.get("event"))):
+            raise WebhookError("malformed", f"entry {number} is no event: {_EXPECTED}")
+    return tuple(_event_of(entry) for entry in found)
+
+
+_EXPECTED = 'expected are objects with a text in "event", as {"event": "bounce", …}'
+
+
 _KINDS = {
     "bounce": EventKind.BOUNCED,
     "processed": EventKind.PROCESSED,

@@ -120,6 +120,36 @@ def test_events_from_a_file_count_once_however_often(operator: Operator, sunday:
     assert (again["events"], again["new"], again["suppressed"]) == (first["events"], 0, 0)
 
 
+def test_of_a_file_only_events_are_taken_and_what_is_none_is_named(operator: Operator) -> None:
+    bounce = '{"event": "bounce", "email": "ann@test.example", "timestamp": 1757264400}'
+    operator.write("events.jsonl", f'{bounce}\n[1, 2]\n\n{{"a": 1}}\n[{bounce}, 7]\nsorry\n')
+    done = operator.digest("events", "replay", "events.jsonl", "--json", now=LATER)
+    assert (done.code, done.document["events"], done.document["new"]) == (1, 1, 1)
+    assert [one["line"] for one in done.document["refused"]] == [2, 4, 5, 6]
+    assert [line.split(": ")[0] for line in done.said.splitlines()] == [
+        f"events.jsonl:{line}" for line in (2, 4, 5, 6)
+    ]
+    assert done.said.count('a text in "event"') == 4
+
+
+def test_a_file_that_is_one_thing_and_no_event_stores_nothing(operator: Operator) -> None:
+    operator.write("wrong.json", '{"a": 1}')
+    done = operator.digest("events", "replay", "wrong.json", now=LATER)
+    assert done.code == 1
+    assert "wrong.json:1: " in done.said
+    operator.write("right.json", '{"event": "open",\n "email": "ann@test.example"}')
+    taken = operator.digest("events", "replay", "right.json", "--json", now=LATER)
+    assert (taken.code, taken.document["new"]) == (0, 1)
+
+
+@pytest.mark.parametrize("content", ["", " \n\n", "[]"])
+def test_a_file_without_events_is_said(operator: Operator, content: str) -> None:
+    operator.write("empty.jsonl", content)
+    done = operator.digest("events", "replay", "empty.jsonl", "--json", now=LATER)
+    assert (done.code, done.document["events"]) == (1, 0)
+    assert "empty.jsonl holds no events" in done.said
+
+
 def test_a_closed_account_stops_runs_until_the_operator_says_it_is_open(
     operator: Operator, sunday: FakeSendGrid
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.deliver.events import EventKind, Verifier, events_of
+from digest.deliver.events import EventKind, Verifier, events_of, events_of_line
 from digest.deliver.fake_sendgrid import SigningKey, body_of
 from digest.deliver.fake_sendgrid.events import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from digest.errors import SettingsError, WebhookError
@@ -186,6 +186,27 @@ def test_a_body_that_is_no_list_is_malformed(body: bytes) -> None:
     with pytest.raises(WebhookError) as error:
         events_of(body)
     assert error.value.kind == "malformed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a":1}', b'{"event":7}', b'{"event":""}', b"[1,2]", b'[{"event":"bounce"},{}]', b"7", b"null",
+        b"", b"{", b"\xff",
+    ],
+)  # fmt: skip
+def test_a_line_of_a_file_with_anything_that_is_no_event_is_refused_as_a_whole(line: bytes) -> None:
+    with pytest.raises(WebhookError, match='expected are objects with a text in "event"') as error:
+        events_of_line(line)
+    assert error.value.kind == "malformed"
+
+
+def test_a_line_of_a_file_says_the_same_as_a_post() -> None:
+    alone = {"event": "bounce", "email": "ann@example.org", "timestamp": 5}
+    strange = {"event": "invented_tomorrow", "odd": [None]}
+    post = orjson.dumps([alone, strange])
+    assert events_of_line(post) == events_of(post)
+    assert events_of_line(orjson.dumps(alone)) == events_of(post)[:1]
 
 
 json_values = st.recursive(
