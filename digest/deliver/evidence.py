@@ -160,6 +160,11 @@ class SendGridRecords:
                     self._pause(_wait_s(error.headers))
                     continue
                 why = f"SendGrid answers {error.status_code} to a question"
+                if error.status_code in (401, 403):
+                    why += (
+                        ": make a key that may send mail and read Email Logs and suppressions, "
+                        "and put it into sendgrid.api_key"
+                    )
                 raise EvidenceUnavailableError(why) from None
             except (NotSentError, UnansweredError, orjson.JSONDecodeError) as error:
                 why = f"SendGrid gives no answer to a question: {error}"

@@ -250,6 +250,16 @@ def test_the_providers_lists_are_read_before_letters_leave(operator: Operator, s
     assert (done["new"], done["until"]) == (0, "2025-09-07T17:30:00Z")
 
 
+def test_a_key_that_may_not_read_the_lists_is_named_with_its_mend(
+    operator: Operator, sunday: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.wrong")
+    done = operator.digest("suppression", "sync", now=LATER)
+    assert done.code == 1
+    assert "answers 401" in done.said
+    assert "put it into sendgrid.api_key" in done.said
+
+
 def test_an_operator_adds_and_removes_suppressions(operator: Operator) -> None:
     with_readers(operator, "ann")
     assert operator.digest("suppression", "add", "Ann@test.example", "--why", "asked by letter").code == 0

@@ -143,6 +143,12 @@ def test_a_list_that_cannot_be_read_is_an_error_not_an_empty_list(provider: Prov
         suppressed(provider, since=START)
 
 
+def test_a_key_without_the_right_to_read_is_named_with_its_mend(provider: Provider) -> None:
+    provider.fake.account.options.api_keys["SG.fake"] = False
+    with pytest.raises(EvidenceUnavailableError, match=r"403.*make a key that.*sendgrid\.api_key"):
+        suppressed(provider, since=START)
+
+
 # --- the provider's own client on our transport -------------------------------------------------------------
 
 
