@@ -236,6 +236,17 @@ def test_a_port_that_cannot_be_used_is_wrong_usage(operator: Operator, command: 
 
 
 @pytest.mark.parametrize(
+    "webhook",
+    ["not a url", "127.0.0.1:8000", "ftp://127.0.0.1/", "http:///path", "http://a:port/", "http://[a", ""],
+)
+def test_a_webhook_that_is_no_web_address_is_wrong_usage(operator: Operator, webhook: str) -> None:
+    done = operator.digest("fake-sendgrid", "--port", "0", "--webhook", webhook)
+    assert done.code == 2
+    assert f"--webhook {webhook!r}" in done.said
+    assert "http://127.0.0.1:8000/webhooks/sendgrid" in done.said
+
+
+@pytest.mark.parametrize(
     "words",
     [("lint", "none.html"), ("notice", "service", "none.md"), ("preview", "--profile", "none.json")],
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from python_http_client.exceptions import NotFoundError, UnauthorizedError
@@ -22,6 +24,7 @@ from digest.deliver.sendgrid_api import SendGridApi
 from digest.deliver.transport import Transport
 from digest.errors import WebhookError
 from digest.model import InDoubt
+from tests.unit.deliver.certificates import certificate_file
 from tests.unit.deliver.letters import outgoing, reader
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -210,7 +213,7 @@ def test_a_late_bounce_is_known_by_its_address_alone(provider: Provider) -> None
 class Receiver:
     """A web address that believes only genuine posts and keeps one of each happening; fails now and then."""
 
-    def __init__(self, public_key: str) -> None:
+    def __init__(self, public_key: str, *, certificate: Path | None = None) -> None:
         self.verifier = Verifier(public_key)
         self.happenings: dict[str, Event] = {}
         self.refused: list[str] = []
@@ -229,9 +232,14 @@ class Receiver:
                 """Quiet."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/webhooks/sendgrid"
+        scheme = "http" if certificate is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}/webhooks/sendgrid"
 
     def take(self, body: bytes, headers: Mapping[str, str]) -> int:
         self.posts += 1
@@ -280,6 +288,18 @@ def test_events_that_nobody_takes_wait_for_the_next_time(provider: Provider) -> 
         statuses = post_events(provider.fake.account, f"http://127.0.0.1:{unused.getsockname()[1]}/")
     assert set(statuses) == {0}
     assert len(provider.fake.account.journal.waiting) == 2
+
+
+def test_a_webhook_behind_https_gets_its_events_too(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certificate_file(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    provider.sender.send(outgoing(reader(1)))
+    receiver = Receiver(provider.fake.account.key.public, certificate=certificate)
+    statuses = post_events(provider.fake.account, receiver.url)
+    receiver.close()
+    assert statuses == [204]
 
 
 def test_left_alone_it_posts_its_events_by_itself(provider: Provider) -> None:

@@ -150,7 +150,9 @@ def _state(account: Account, *_: Any) -> Reply:
 
 _SUPPRESSION = r"/v3/suppression/(\w+)"
 _SCHEDULED = "/v3/user/scheduled_sends"
+_SCOPES = ("mail.send", "mail.batch.create", "mail.batch.read", "suppression.read", "suppression.delete")
 _ROUTES: list[tuple[str, str, Callable[[Account, list[str], dict[str, str], Any], Reply]]] = [
+    ("GET", "/v3/scopes", lambda *_: (200, {"scopes": list(_SCOPES)})),
     ("POST", "/v3/mail/batch", lambda a, *_: (201, {"batch_id": a.new_batch()})),
     ("GET", "/v3/mail/batch/([^/]+)", _batch_known),
     ("POST", _SCHEDULED, _stop),

@@ -99,7 +99,8 @@ def _post_group(account: Account, url: str, group: list[Event], mischief: Mischi
 def _post(url: str, post: SignedPost) -> int:
     """The status of one try; 0 when there was no answer. Redirects are not followed."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
     try:
         connection.request("POST", parts.path or "/", post.body, post.headers)
         return connection.getresponse().status
