@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 
 from digest.cli.entrance import FAILED, Entrance, print_json, print_table
-from digest.errors import DigestError
+from digest.errors import DigestError, SettingsError
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
@@ -128,6 +128,8 @@ def _sendgrid(hall: Hall) -> Iterator[Finding]:
     from digest.deliver.sendgrid import transport_of
 
     of = hall.settings.sendgrid
+    # First: it needs no answer of the provider.
+    yield _webhook_key(of.webhook_public_key)
     transport = transport_of(
         of.api_key.get_secret_value() if of.api_key else "",
         base_url=of.base_url,
@@ -150,9 +152,19 @@ def _sendgrid(hall: Hall) -> Iterator[Finding]:
         yield Finding(
             "sendgrid", LOOK, f"{of.base_url} answers {answer.status} when asked what the key may do"
         )
-    key = of.webhook_public_key
-    says = "set" if key else "is empty: bounces and complaints are not heard"
-    yield Finding("sendgrid.webhook_public_key", GOOD if key else BAD, says)
+
+
+def _webhook_key(key: str) -> Finding:
+    from digest.deliver.events import Verifier
+
+    what = "sendgrid.webhook_public_key"
+    if not key:
+        return Finding(what, BAD, "is empty: bounces and complaints are not heard")
+    try:
+        Verifier(key)
+    except SettingsError as error:
+        return Finding(what, BAD, str(error))
+    return Finding(what, GOOD, "set")
 
 
 def _smtp(hall: Hall) -> Iterator[Finding]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from digest.deliver.fake_sendgrid import FakeSendGrid
 from tests.acceptance.conftest import Operator
+from tests.acceptance.test_live import fake, live  # noqa: F401
 
 
 def test_a_new_installation_has_nothing_bad_but_the_wheres_to_look(operator: Operator) -> None:
@@ -36,6 +42,46 @@ def test_the_doctor_says_that_a_mail_server_does_not_answer(operator: Operator) 
     found = {one["what"]: one for one in done.document["findings"]}
     assert done.code == 1
     assert found["smtp"]["state"] == "bad"
+
+
+def findings(operator: Operator) -> dict[str, Any]:
+    done = operator.digest("doctor", "--json")
+    return {one["what"]: one for one in done.document["findings"]}
+
+
+def test_the_doctor_finds_a_key_that_may_send_and_a_webhook_key_that_is_one(
+    operator: Operator,
+    live: FakeSendGrid,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__WEBHOOK_PUBLIC_KEY", live.account.key.public)
+    found = findings(operator)
+    assert (found["sendgrid"]["state"], found["sendgrid"]["says"]) == ("good", "the key may send")
+    assert found["sendgrid.webhook_public_key"]["state"] == "good"
+
+
+def test_the_doctor_finds_the_webhook_key_bad_that_serve_refuses(
+    operator: Operator,
+    live: FakeSendGrid,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__WEBHOOK_PUBLIC_KEY", "abc")
+    refused = operator.digest("serve", "--port", "0")
+    found = findings(operator)["sendgrid.webhook_public_key"]
+    assert (refused.code, found["state"]) == (2, "bad")
+    assert found["says"] in refused.said
+    assert "copy the verification key" in found["says"]
+
+
+def test_the_doctor_says_that_sendgrid_refuses_the_key(
+    operator: Operator,
+    live: FakeSendGrid,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.wrong")
+    found = findings(operator)["sendgrid"]
+    assert found["state"] == "bad"
+    assert "401" in found["says"]
 
 
 def test_what_was_backed_up_comes_back(operator: Operator) -> None:
