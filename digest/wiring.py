@@ -211,6 +211,7 @@ class Hall:
             dice=random.SystemRandom().random,
             spread=self._spread(),
             at_once=self._at_once(),
+            send_between=self.rules.send_between,
         )
 
     def _at_once(self) -> int:

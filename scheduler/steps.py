@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from digest.errors import ConflictError
 from digest.model import RunKind, RunState
 from digest.pipeline import groups as hosts
-from digest.pipeline import plan, safety
+from digest.pipeline import pacing, plan, safety
 from digest.store import audit, batches, editions, feeds, runs, tasks
 from digest.store.runs import Run
 from digest.wiring import reaches_people
@@ -159,7 +159,7 @@ def steps_of_run(connection: Connection, run: Run, *, bench: Bench, now: datetim
         waiting = editions.count_to_compose(connection, run.id)
         parts = min(bench.parts, max(1, ceil(waiting / _EDITIONS_OF_A_PART)))
         return [Step("compose", (run.id, part, parts)) for part in range(parts)]
-    if not runs.has_work(connection, run.id, now=now):
+    if not pacing.has_work(connection, run, bench.hall.rules.send_between, now=now):
         return settle
     wanted = min(bench.parts, max(1, standing.get("ready", 0)))
     return [*(Step("dispatch", (run.id, part)) for part in range(wanted)), *settle]

@@ -26,9 +26,11 @@ def say_due(hall: Any, *, as_json: bool) -> None:
     )
     with hall.database.read() as connection:
         unfinished = runs.unfinished_runs(connection)
+    paused = [one for one in unfinished if one.state == "paused"]
+    goes_on = [one.id for one in unfinished if one not in paused]
     documents = [_rehearsed(one) for one in found]
     if as_json:
-        print_json({"would_run": documents, "unfinished": [one.id for one in unfinished]})
+        print_json({"would_run": documents, "unfinished": goes_on, "paused": [one.id for one in paused]})
         return
     rows = [[zulu(x.due.slot_at), x.readers, x.editions, x.empty, len(x.due.merged) or "none"] for x in found]
     print_table(["slot", "subscribers due", "editions", "empty", "missed slots merged"], rows)
@@ -40,8 +42,10 @@ def say_due(hall: Any, *, as_json: bool) -> None:
                 say(f"edition of {part.readers} readers cannot be printed: {part.fault}")
         if one.pauses:
             say(f"the run would wait for approval: {one.pauses}")
-    if unfinished:
-        say(f"unfinished and continued by a run: {', '.join(str(one.id) for one in unfinished)}")
+    if goes_on:
+        say(f"unfinished and continued by a run: {', '.join(map(str, goes_on))}")
+    for run in paused:
+        say(f"run {run.id} is paused and not continued before `digest run resume {run.id}`: {run.why}")
 
 
 def _rehearsed(one: Rehearsal) -> dict[str, Any]:

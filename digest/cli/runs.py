@@ -49,6 +49,8 @@ ENDS = (
     "cancelled",
     "expired",
 )
+_NAMED, _ASKED_FOR = 20, 3
+"""Readers that `run show` names: of those whose letters failed, and of each batch in doubt."""
 COLUMNS = ("due", "editions", *ENDS, "uncertain", "open")
 
 
@@ -98,19 +100,35 @@ def run_(
         raise KeyboardInterrupt
     _print(reports, as_json=as_json)
     for one in reports:
-        if one.run.why:
-            say(f"run {one.run.id} is {one.run.state}: {one.run.why}")
-        if one.counts["held_back"]:
-            held_back = counted(one.counts["held_back"], "letter")
-            say(
-                f"run {one.run.id}: {held_back} held back in the outbox, since safety.live is false "
-                "(safety.allow_list names who gets letters all the same)"
-            )
-        if one.counts["uncertain"]:
-            doubts = counted(one.counts["uncertain"], "letter")
-            say(f"run {one.run.id}: {doubts} in doubt: see `digest run show {one.run.id}`")
+        _say_what_is_left(hall, one)
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
+
+
+def _say_what_is_left(hall: Any, one: RunReport) -> None:
+    from digest.pipeline.waiting import waiting
+
+    id_, counts = one.run.id, one.counts
+    if one.run.why:
+        say(f"run {id_} is {one.run.state}: {one.run.why}")
+    if counts["held_back"]:
+        say(
+            f"run {id_}: {counted(counts['held_back'], 'letter')} held back in the outbox, since safety.live "
+            "is false (safety.allow_list names who gets letters all the same)"
+        )
+    if counts["uncertain"]:
+        say(f"run {id_}: {counted(counts['uncertain'], 'letter')} in doubt: see `digest run show {id_}`")
+    if counts["bad_address"]:
+        bad = counted(counts["bad_address"], "address could", "addresses could")
+        say(f"run {id_}: {bad} not be written to: see `digest run show {id_}`")
+    if not (counts["open"] or counts["refused"]):
+        return
+    found = waiting(hall.works, id_)
+    for reason in found.waits:
+        until = f" until {zulu(reason.until)}" if reason.until else ""
+        say(f"run {id_}: {counted(reason.letters, 'letter waits', 'letters wait')}{until}: {reason.why}")
+    for reason in found.refused:
+        say(f"run {id_}: {counted(reason.letters, 'letter was', 'letters were')} refused: {reason.why}")
 
 
 def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
@@ -177,7 +195,7 @@ def _ask_for_number(letters: int, *, sender: str) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([smh]?)", text.strip())
     if found is None:
         raise UsageError(f"--patience {text!r} is not a time: write 90s, 10m or 2h")
     return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
@@ -235,16 +253,24 @@ def list_(
 
 @run.command("show")
 def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
-    """One run: its three facts, its counts, its batches in doubt.
+    """One run: its three facts, its counts, what its letters wait for, its batches in doubt.
 
     Example: digest run show 1
     """
+    from digest.model import Ended
     from digest.pipeline.run import report
+    from digest.pipeline.waiting import waiting
+    from digest.store import deliveries
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         one = report(hall.database, run_id)
-        doubts = _doubts(hall, run_id)
+        doubts, left = _doubts(hall, run_id), waiting(hall.works, run_id)
+        with hall.database.read() as connection:
+            readers = {
+                ended: deliveries.addresses_ended(connection, run_id, ended=ended, most=_NAMED)
+                for ended in (Ended.BAD_ADDRESS, Ended.REFUSED)
+            }
     facts = document(one) | {
         "upto_seq": one.run.upto_seq,
         "as_of": zulu(one.run.as_of),
@@ -253,6 +279,10 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
         "completed_at": zulu(one.run.completed_at),
         "merged": list(one.run.merged),
         "why": one.run.why,
+        "waits_for": [{"letters": r.letters, "until": zulu(r.until), "why": r.why} for r in left.waits],
+        "refusals": [{"letters": r.letters, "why": r.why} for r in left.refused],
+        "refused_readers": readers[Ended.REFUSED],
+        "bad_addresses": readers[Ended.BAD_ADDRESS],
         "in_doubt": doubts,
     }
     (print_json if as_json else print_facts)(facts)
@@ -264,17 +294,23 @@ def _doubts(hall: Any, run_id: int) -> list[dict[str, Any]]:
     from digest.store import doubts
 
     with hall.database.read() as connection:
-        found = doubts.doubtful(connection, run_id)
+        found = [
+            (one, [address for _, address in doubts.letters_of(connection, one.id, most=_ASKED_FOR)])
+            for one in doubts.doubtful(connection, run_id)
+        ]
     told = []
-    for one in found:
+    for one, readers in found:
         document: dict[str, Any] = {"batch": one.id, "attempt": one.attempt, "letters": one.letters}
-        document |= {"why": one.why, "provider_id": one.provider_id}
+        document |= {"why": one.why, "provider_id": one.provider_id, "readers": readers}
         document["sent_between"] = [zulu(one.since), zulu(one.until)]
         if hall.records is not None:
             finding = settle.finding_of(hall.database, hall.records, run_id, one, now=hall.clock())
             document |= {"evidence": finding.found.value, "evidence_says": finding.why}
         told.append(document)
     return told
+
+
+_GO_AGAIN = "they go again with the next `digest run`"
 
 
 @run.command("settle")
@@ -289,31 +325,33 @@ def settle_(
 
     Example: digest run settle 1 --as sent
     """
+    from digest.model import RunState
     from digest.pipeline import dispatch, settle
-    from digest.store import doubts, runs
+    from digest.store import runs
 
     if as_ not in ("sent", "not-sent"):
         raise UsageError(f"--as {as_!r}: write sent or not-sent")
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
+        with hall.database.read() as connection:
+            found = runs.run_by_id(connection, run_id)
+        is_cancelled = found.state is RunState.CANCELLED
         if dry_run:
-            with hall.database.read() as connection:
-                open_ones = [d for d in doubts.doubtful(connection, run_id) if batch in (None, d.id)]
+            open_ones = settle.to_settle(hall.database, run_id, batch_id=batch)
             letters = counted(sum(doubt.letters for doubt in open_ones), "letter")
-            again = "go again" if as_ == "not-sent" else "count as sent"
-            say(f"run {run_id}: {letters} in doubt would {again}; nothing was changed")
+            again = "be cancelled" if is_cancelled else "go again"
+            end = again if as_ == "not-sent" else "count as sent"
+            say(f"run {run_id}: {letters} in doubt would {end}; nothing was changed")
             return
         done = settle.settle_by_hand(
             hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
         )
         if done:
             noted(hall, "run settled", subject=f"run:{run_id}", batches=done, settled_as=as_, batch=batch)
-        with hall.database.read() as connection:
-            found = runs.run_by_id(connection, run_id)
         dispatch.complete(hall.database, found, now=hall.clock())
-    again = "; they go again with the next `digest run`" if done and as_ == "not-sent" else ""
-    said = f"{done} batches settled as {as_}{again}" if done else "nothing in doubt"
-    say(f"run {run_id}: {said}")
+    again = "the run is cancelled: their news goes into the next digest" if is_cancelled else _GO_AGAIN
+    said = f"{counted(done, 'batch', 'batches')} settled as {as_}" if done else "nothing in doubt"
+    say(f"run {run_id}: {said}{f'; {again}' if done and as_ == 'not-sent' else ''}")
 
 
 @run.command("pause")
@@ -347,10 +385,12 @@ def resume(context: typer.Context, run_id: RunId) -> None:
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.write() as connection:
+        why = runs.run_by_id(connection, run_id).why
         done = runs.resume_run(connection, run_id)
         if done:
-            subject = f"run:{run_id}"
-            audit.note(connection, safety.RESUMED, subject=subject, actor=ACTOR, now=hall.clock())
+            subject, now = f"run:{run_id}", hall.clock()
+            facts = {"was_paused": why}
+            audit.note(connection, safety.RESUMED, subject=subject, actor=ACTOR, now=now, facts=facts)
     say(f"run {run_id} goes on with the next `digest run`" if done else f"run {run_id} is not paused")
 
 
@@ -374,6 +414,11 @@ def cancel(
         if dry_run:
             letters = counted(report(hall.database, run_id).counts["open"], "letter")
             say(f"run {run_id}: at most {letters} would be cancelled; nothing was changed")
+            return
+        with hall.database.read() as connection:
+            before = runs.run_by_id(connection, run_id)
+        if before.is_over:
+            say(f"run {run_id} is {before.state} already: nothing was changed")
             return
         n = plan.cancel(hall.database, run_id, why=why, now=hall.clock())
         noted(hall, "run cancelled", subject=f"run:{run_id}", letters=n)

@@ -25,6 +25,7 @@ from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Recipient, Refu
 SEND_PATH = "/v3/mail/send"
 _KEY = re.compile(r"[!-~]+")
 _PERSON = re.compile(r"personalizations\.(\d+)(?:\.(?:to|cc|bcc)\b.*)?")
+_OF_ALL = ("from", "reply_to")  # what all letters say alike
 _OUT_OF_CREDITS = "maximum credits exceeded"
 _FEW = 10  # where all of more readers are called bad, it is hardly their addresses
 _ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
@@ -119,6 +120,9 @@ class SendGrid:
         named = faults_named(complaints, good)
         if named and (len(named) < len(good) or len(good) <= _FEW):
             return named
+        if any(c.field.partition(".")[0] in _OF_ALL for c in complaints):
+            why = f"SendGrid refuses the sender: {_words(complaints)}; mend publication.from or reply_to"
+            return Refused(why, is_final=False, pauses_run=True)
         if any(c.field and not _PERSON.fullmatch(c.field) for c in complaints):
             return Refused(f"SendGrid refuses the letter: {_words(complaints)}")
         if named or len(good) == 1 or not may_search:

@@ -101,7 +101,10 @@ class _Hand:
         self._wait_until: datetime | None = None
         self._stride, self._under_way = pacing.Stride(), 1
         more_than = desk.sender.batch_size
-        self._begins_at = pacing.first_request_at(database, run, spread=desk.spread, more_than=more_than)
+        with database.read() as connection:
+            self._begins_at = pacing.first_request_at(
+                connection, run, spread=desk.spread, more_than=more_than
+            )
         self._changes: dict[int, AddressChange] = {}
         self._good: list[tuple[ClaimedBatch, HandedOver]] = []
         self._flushed_at = desk.clock()
@@ -124,6 +127,8 @@ class _Hand:
         self._held_until = now + desk.hold
         with self._database.write(durable=True) as connection:
             if not runs.may_send(connection, run.id) or troubles.is_held(connection, now=now):
+                return []
+            if pacing.leaves_from(connection, run, desk.send_between, now=now) > now:
                 return []
             per_hour = desk.letters_per_hour
             if per_hour is not None and pace.free_from(connection) > now:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from digest.links import Signer
 from digest.model import Outcome, Outgoing, Publication
+from digest.slots import SendWindow
 
 
 class Sender(Protocol):
@@ -32,7 +33,8 @@ class Desk:
     ``is_alive`` tells whether another holder's process still runs (True when it cannot be known).
     ``should_stop`` is asked between requests: what is claimed and not sent is put back. ``dice`` gives 0
     to 1; ``spread``: how much later than a full hour a large run may begin; ``at_once``: most requests under
-    way; ``sharing``: how many processes hand over together, so that a claim leaves something for the others.
+    way; ``sharing``: how many processes hand over together, so that a claim leaves something for the others;
+    ``send_between``: the local hours in which digests leave (None: at any).
     """
 
     sender: Sender
@@ -52,6 +54,7 @@ class Desk:
     spread: timedelta = timedelta(0)
     at_once: int = 1
     sharing: int = 1
+    send_between: SendWindow | None = None
 
     @property
     def most_at_once(self) -> int:

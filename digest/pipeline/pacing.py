@@ -1,12 +1,15 @@
-"""When letters leave: off the full hour, and later and later where a provider asks for it."""
+"""When letters leave: by day, off the full hour, and later and later where a provider asks for it."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from digest.store import runs
-from digest.store.database import Database
+from sqlalchemy import Connection
+
+from digest import slots
+from digest.slots import SendWindow
+from digest.store import profiles, runs
 from digest.store.runs import Run
 
 FIRST_WAIT = timedelta(seconds=2)
@@ -52,7 +55,25 @@ def come_back_at(told: datetime | None, times: int, *, now: datetime, dice: floa
     return told if times == 1 else max(told, now + backoff(times - 1, dice=dice))
 
 
-def first_request_at(database: Database, run: Run, *, spread: timedelta, more_than: int) -> datetime | None:
+def leaves_from(connection: Connection, run: Run, window: SendWindow | None, *, now: datetime) -> datetime:
+    """From when a run's letters may leave: now, or when the hours of sending begin where its readers live.
+
+    Notices keep no hours here: whoever asked for one waits for it, and the others are begun by day.
+    """
+    if window is None or run.schedule_id is None:
+        return now
+    return slots.next_allowed(now, window, profiles.timezone_of(connection, run.schedule_id))
+
+
+def has_work(connection: Connection, run: Run, window: SendWindow | None, *, now: datetime) -> bool:
+    """``runs.has_work``, where letters wait for the hours of sending too."""
+    is_day = leaves_from(connection, run, window, now=now) <= now
+    return runs.has_work(connection, run.id, now=now, may_leave=is_day)
+
+
+def first_request_at(
+    connection: Connection, run: Run, *, spread: timedelta, more_than: int
+) -> datetime | None:
     """From when a run's letters may leave, some time after its slot; None when nothing need wait.
 
     A run of more than one request whose slot is a full hour begins up to ``spread`` later, always by the
@@ -60,8 +81,7 @@ def first_request_at(database: Database, run: Run, *, spread: timedelta, more_th
     """
     if spread <= timedelta(0) or run.slot_at.minute != 0:
         return None
-    with database.read() as connection:
-        if runs.planned_size(connection, run.id) <= more_than:
-            return None
+    if runs.planned_size(connection, run.id) <= more_than:
+        return None
     share = crc32(f"{run.kind}|{run.key}".encode()) / 2**32
     return run.slot_at + spread * (0.25 + 0.75 * share)

@@ -227,7 +227,7 @@ def cancel(database: Database, run_id: int, *, why: str, now: datetime) -> int:
     """Give back everything of a run that has not been claimed and plan no more; returns how many letters."""
     with database.write(lock=LOCK_PLAN) as connection:
         run = runs.run_by_id(connection, run_id)
-        if run.state in (RunState.COMPLETED, RunState.CANCELLED):
+        if run.is_over:
             return 0
         runs.set_run(connection, run_id, state=RunState.CANCELLED.value, why=why)
         runs.mark_planned(connection, run_id, now=now)

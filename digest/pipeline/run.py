@@ -17,6 +17,7 @@ from digest.pipeline import (
     dispatch,
     dispatchers,
     events,
+    pacing,
     pauses,
     plan,
     safety,
@@ -75,8 +76,9 @@ class RunReport:
 
     @property
     def is_settled(self) -> bool:
-        """Nothing is open, in doubt or refused."""
-        return not (self.counts["open"] or self.counts["uncertain"] or self.counts["refused"])
+        """Nothing is open, in doubt or refused, and no operator has to look at it."""
+        left = self.counts["open"] or self.counts["uncertain"] or self.counts["refused"]
+        return not left and self.run.state is not RunState.PAUSED
 
 
 def run_due(works: Works, *, patience: timedelta, progress: Progress | None = None) -> list[RunReport]:
@@ -171,7 +173,8 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
     dispatch.complete(database, current, now=clock())
     with database.read() as connection:
         current = runs.run_by_id(connection, run.id)
-        return current.completed_at is not None or not runs.has_work(connection, run.id, now=clock())
+        hours = works.desk.send_between
+        return current.completed_at is not None or not pacing.has_work(connection, run, hours, now=clock())
 
 
 def _plan_notice(works: Works, run: Run, told: Progress) -> None:
@@ -188,10 +191,14 @@ def _plan_notice(works: Works, run: Run, told: Progress) -> None:
 
 
 def _comes_back(works: Works, run: Run, *, within: timedelta) -> bool:
-    """Whether the provider asked to come back, and soon enough to wait for it."""
+    """Whether letters may leave later, as the provider asked or when it is day, and soon enough to wait."""
+    now = works.desk.clock()
     with works.database.read() as connection:
         retry_at = runs.next_retry(connection, run.id)
-    return retry_at is not None and retry_at <= works.desk.clock() + within
+        if retry_at is None:
+            return False
+        leaves_at = pacing.leaves_from(connection, run, works.desk.send_between, now=max(retry_at, now))
+    return leaves_at <= now + within
 
 
 def _tell(told: Progress, what: str, run: Run) -> Callable[[int], None]:

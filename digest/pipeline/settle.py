@@ -106,10 +106,8 @@ def finding_of(
     return records.was_taken(deliveries, since=batch.since, until=max(now, batch.until), sample=_SAMPLE)
 
 
-def settle_by_hand(
-    database: Database, run_id: int, *, is_sent: bool, batch_id: int | None, now: datetime
-) -> int:
-    """What an operator knows of one doubtful batch, or all; returns how many batches. Twice is harmless.
+def to_settle(database: Database, run_id: int, *, batch_id: int | None) -> list[Doubtful]:
+    """What an operator may settle: one doubtful batch, or all of a run.
 
     Raises: NotFoundError for a run or a batch that is not there.
     """
@@ -117,9 +115,18 @@ def settle_by_hand(
         runs.run_by_id(connection, run_id)
         if batch_id is not None and not doubts.is_batch_of(connection, batch_id, run_id):
             raise NotFoundError(f"run {run_id} has no batch {batch_id}: see `digest run show {run_id}`")
-        wanted = [one.id for one in doubts.doubtful(connection, run_id) if batch_id in (None, one.id)]
+        return [one for one in doubts.doubtful(connection, run_id) if batch_id in (None, one.id)]
+
+
+def settle_by_hand(
+    database: Database, run_id: int, *, is_sent: bool, batch_id: int | None, now: datetime
+) -> int:
+    """What an operator knows of one doubtful batch, or all; returns how many batches. Twice is harmless.
+
+    Raises: NotFoundError for a run or a batch that is not there.
+    """
     done = 0
-    for one in wanted:
+    for one in [doubt.id for doubt in to_settle(database, run_id, batch_id=batch_id)]:
         with database.write() as connection:
             if is_sent:
                 done += doubts.settle_sent(connection, one, why="settled as sent by an operator", now=now)

@@ -5,13 +5,16 @@ Durations are written "48h", "14d", "10m", "30s" or "2w".
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,7 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfig
 
 from digest.errors import SubscriberError
-from digest.links import SHORTEST_KEY
+from digest.links import SHORTEST_KEY, address_key
 from digest.model import Detail, Publication, Schedule, WishKind
 from digest.slots import SendWindow, schedule_of, window_of
 
@@ -46,7 +49,39 @@ def duration_of(value: object) -> object:
 
 
 def _list_of(value: object) -> object:
-    return [part for part in re.split(r"[\s,;]+", value) if part] if isinstance(value, str) else value
+    """The parts of a text between commas, semicolons or spaces; or a list as JSON and TOML write it."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError('a list is written "one, two" or ["one", "two"]') from error
+    return [part for part in re.split(r"[\s,;]+", value) if part]
+
+
+# What would break a header or an envelope; stricter checks stand where readers' addresses come in.
+_MAILBOX = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
+
+
+def _mailbox(value: str) -> str:
+    """One bare address. Raises: ValueError."""
+    if not _MAILBOX.fullmatch(value):
+        raise ValueError(f'{value!r} is no address: write one bare address, as "digest@example.org"')
+    _as_value_error(lambda: address_key(value))
+    return value
+
+
+def _web_address(value: str) -> str:
+    """A web address that a path can follow. Raises: ValueError."""
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no web address: {error}") from error
+    if not is_good or re.search(r"\s", value):
+        raise ValueError('write it with its scheme, as "https://digest.example.org"')
+    return value.rstrip("/")
 
 
 def _words_of(value: object) -> object:
@@ -60,6 +95,8 @@ def _as_value_error(make: Callable[[], _T]) -> _T:
         raise ValueError(str(error)) from error
 
 
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Duration = Annotated[timedelta, BeforeValidator(duration_of)]
 WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_list_of)]
@@ -74,10 +111,12 @@ class PublicationSettings(Section):
     """Who publishes: what readers see as the sender and at the foot of every letter."""
 
     name: str = Field(default="Council Digest", description="name of the service, also the sender's name")
-    from_address: str = Field(
+    from_address: Mailbox = Field(
         default="digest@localhost", alias="from", description="address letters come from"
     )
-    reply_to: str | None = Field(default=None, description="address that answers go to; none: the sender's")
+    reply_to: Mailbox | None = Field(
+        default=None, description="address that answers go to; none: the sender's"
+    )
     postal_address: str = Field(
         default="", description="postal address at the foot (the law asks for one in places)"
     )
@@ -85,6 +124,11 @@ class PublicationSettings(Section):
     contact: str = Field(default="", description="address or page for questions about personal data")
     logo: str | None = Field(default=None, description="https address of a PNG, at most 200 px high")
     colours: dict[str, str] = Field(default={}, description='colours by name, as accent = "#1d5b79"')
+
+    @field_validator("reply_to", mode="before")
+    @classmethod
+    def _or_nobody(cls, value: object) -> object:
+        return value or None
 
 
 class ScheduleSettings(Section):
@@ -186,7 +230,7 @@ class SendGridSettings(Section):
     api_key: SecretStr | None = Field(
         default=None, description="API key with mail.send; also SENDGRID_API_KEY"
     )
-    base_url: str = Field(
+    base_url: WebAddress = Field(
         default="https://api.sendgrid.com", description="EU subusers: https://api.eu.sendgrid.com"
     )
     batch_size: int = Field(default=500, ge=1, le=1000, description="letters in one request")
@@ -256,6 +300,16 @@ class SafetySettings(Section):
     refused_from: int = Field(default=20, ge=1, description="fewer refused letters never pause a run")
     max_doubtful: int = Field(default=3, ge=1, description="doubtful answers in a row that pause a run")
 
+    @field_validator("allow_list")
+    @classmethod
+    def _are_addresses_or_domains(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            try:
+                _mailbox(f"anybody{entry}" if entry.startswith("@") else entry)
+            except ValueError as error:
+                raise ValueError(f'{entry!r} is neither an address nor a domain as "@example.org"') from error
+        return entries
+
 
 class DispatchSettings(Section):
     """How letters are claimed."""
@@ -318,7 +372,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(default="sqlite:///digest.db", description="sqlite:///file or postgresql://…")
-    base_url: str = Field(
+    base_url: WebAddress = Field(
         default="http://localhost:8000", description="web address that links in letters begin with"
     )
     secret_key: SecretStr = Field(default=SecretStr(""), description="signs links; made by `digest init`")
@@ -366,13 +420,6 @@ class Settings(BaseSettings):
                 '(`digest db copy --to` moves everything there), or write queue.engine = "local"'
             )
         return self
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_web_address(cls, value: str) -> str:
-        if not re.match(r"https?://[^/\s]+", value):
-            raise ValueError('write it with its scheme, as "https://digest.example.org"')
-        return value.rstrip("/")
 
     @field_validator("secret_key", "suppression_key", "old_secret_keys")
     @classmethod

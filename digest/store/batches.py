@@ -14,7 +14,7 @@ from digest.store.deliveries import end_batch
 from digest.store.editions import join_newest_revision
 from digest.store.filling import open_editions
 from digest.store.tables import ATTEMPTS, BatchRow, EditionRow, batch_key, table_of
-from digest.store.types import to_stored
+from digest.store.types import from_stored, to_stored
 from digest.store.upsert import is_among, update_plain
 
 _B = table_of(BatchRow)
@@ -292,6 +292,27 @@ def standing(connection: Connection, run_id: int) -> dict[str, int]:
         text("SELECT state, count(*) FROM batch WHERE run_id = :run GROUP BY state"), {"run": run_id}
     )
     return {state: n for state, n in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Letters of batches in one state of which the same was said; ``retry_at``: the first that goes again."""
+
+    state: str
+    why: str | None
+    letters: int
+    retry_at: datetime | None
+
+
+def said_of(connection: Connection, run_id: int, *, most: int) -> list[Said]:
+    """What was last said of a run's ready and refused batches, most letters (as planned) first."""
+    query = text(
+        "SELECT state, why, sum(size) AS letters, min(retry_at) FROM batch "
+        "WHERE run_id = :run AND state IN ('ready', 'refused') "
+        "GROUP BY state, why ORDER BY letters DESC, why LIMIT :most"
+    )
+    rows = connection.execute(query, {"run": run_id, "most": most})
+    return [Said(state, why, int(n), None if at is None else from_stored(at)) for state, why, n, at in rows]
 
 
 @dataclass(frozen=True, slots=True)

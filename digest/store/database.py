@@ -178,6 +178,8 @@ class Database:
             yield
         except OperationalError as error:
             raise self._operational(error) from error
+        except OverflowError as error:
+            raise StoreError(f"{self.shown_url} has no number as large as that: {error}") from error
         except DatabaseError as error:
             if "could not serialize" in str(error.orig):
                 raise DatabaseBusyError(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from digest.store import facts
 from digest.store.types import from_stored, to_stored
 
 _KEY = "letters_free_from"
@@ -22,6 +23,11 @@ def free_from(connection: Connection) -> datetime:
     lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
     value = connection.execute(text(f"SELECT value FROM meta WHERE key = :key{lock}"), {"key": _KEY})
     return from_stored(int(value.scalar_one()))
+
+
+def full_at(connection: Connection) -> datetime | None:
+    """The same for who only looks; None when no letter has ever left under a limit."""
+    return facts.instant(connection, _KEY)
 
 
 def draw(connection: Connection, letters: int, *, per_hour: int, now: datetime) -> None:

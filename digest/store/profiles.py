@@ -91,6 +91,11 @@ def schedule_id(connection: Connection, schedule: Schedule) -> int:
     return int(found)
 
 
+def timezone_of(connection: Connection, schedule_id: int) -> str:
+    """The IANA zone of one schedule."""
+    return str(connection.execute(select(_S.c.timezone).where(_S.c.id == schedule_id)).scalar_one())
+
+
 def schedules_by_id(connection: Connection) -> dict[int, Schedule]:
     """Every schedule somebody has or had."""
     return {

@@ -38,6 +38,11 @@ class Run:
     completed_at: datetime | None
     merged: tuple[str, ...] = ()
 
+    @property
+    def is_over(self) -> bool:
+        """Completed or cancelled: no more letters will be made ready."""
+        return self.state in (RunState.COMPLETED, RunState.CANCELLED)
+
 
 def open_run(
     connection: Connection,
@@ -197,10 +202,11 @@ def move_state(connection: Connection, id_: int, before: RunState, *, to: RunSta
     return connection.execute(query).rowcount == 1
 
 
-def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
+def has_work(connection: Connection, id_: int, *, now: datetime, may_leave: bool = True) -> bool:
     """Whether a run has anything that time or another process will let somebody do soon.
 
-    Not: what waits for an operator (paused, in doubt), or for a provider's later hour.
+    Not: what waits for an operator (paused, in doubt), for a provider's later hour, or (not ``may_leave``)
+    for the day.
     """
     run = run_by_id(connection, id_)
     if run.state is RunState.PAUSED:
@@ -209,7 +215,7 @@ def has_work(connection: Connection, id_: int, *, now: datetime) -> bool:
         return run.state is not RunState.CANCELLED
     ready = (
         ""
-        if troubles.is_held(connection, now=now)
+        if not may_leave or troubles.is_held(connection, now=now)
         else "OR (state = 'ready' AND (retry_at IS NULL OR retry_at <= :now))"
     )
     query = text(

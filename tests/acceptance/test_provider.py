@@ -197,11 +197,28 @@ def test_the_operator_decides_with_the_evidence_beside(operator: Operator, sunda
     sunday.account.advance(1800)
     (doubt,) = operator.digest("run", "show", run, "--json", now=LATER).document["in_doubt"]
     assert (doubt["letters"], doubt["evidence"]) == (2, "not_found")
+    assert doubt["readers"] == ["ann@test.example", "bob@test.example"]
     assert operator.digest("run", "settle", run, "--as", "maybe", now=LATER).code == 2
-    assert operator.digest("run", "settle", run, "--batch", "7", "--as", "sent", now=LATER).code == 1
+    for dry in ([], ["--dry-run"]):
+        assert (
+            operator.digest("run", "settle", run, "--batch", "7", "--as", "sent", *dry, now=LATER).code == 1
+        )
+        assert operator.digest("run", "settle", "99", "--as", "sent", *dry, now=LATER).code == 1
     assert operator.digest("run", "settle", run, "--as", "not-sent", now=LATER).code == 0
     assert operator.digest("run", now=LATER).code == 0
     assert mailed(sunday) == ["ann@test.example", "bob@test.example"]
+
+
+def test_in_a_cancelled_run_not_sent_is_said_to_be_cancelled(
+    operator: Operator, sunday: FakeSendGrid
+) -> None:
+    run = in_doubt(operator, sunday, Fault("status", 503))
+    assert operator.digest("run", "cancel", run, now=LATER).code == 0
+    would = operator.digest("run", "settle", run, "--as", "not-sent", "--dry-run", now=LATER)
+    assert "2 letters in doubt would be cancelled" in would.said
+    done = operator.digest("run", "settle", run, "--as", "not-sent", now=LATER)
+    assert "their news goes into the next digest" in done.said
+    assert "nothing is due" in operator.digest("run", now=LATER).said
 
 
 # --- stop and go ----------------------------------------------------------------------------------
@@ -223,7 +240,10 @@ def test_a_run_can_be_looked_at_paused_resumed_and_cancelled(
     assert operator.digest("run", "pause", run, "--why", "wait", now=LATER).code == 0
     assert operator.digest("run", now=LATER).code == 1
     assert len(mailed(sunday)) == 1
+    would = operator.digest("run", "--dry-run", now=LATER).said
+    assert f"not continued before `digest run resume {run}`: wait" in would
     assert operator.digest("run", "cancel", run, now=LATER).code == 0
+    assert "cancelled already" in operator.digest("run", "cancel", run, now=LATER).said
     assert operator.digest("run", now=LATER).code == 0
     last = operator.digest("run", "show", run, "--json", now=LATER).document
     assert (last["handed_over"], last["cancelled"], last["open"]) == (1, 2, 0)
@@ -231,6 +251,54 @@ def test_a_run_can_be_looked_at_paused_resumed_and_cancelled(
     with_news(operator, "Second", "2025-09-10")
     assert operator.digest("run", now=NEXT_SUNDAY).code == 0
     assert [mailed(sunday).count(f"{name}@test.example") for name in ("ann", "bob", "cid")].count(1) == 2
+
+
+def test_letters_wait_for_the_morning_and_the_run_says_so(operator: Operator, sunday: FakeSendGrid) -> None:
+    with_readers(operator, "ann", "bob")
+    with_news(operator)
+    sunday.account.faults.queue = [Fault("status", 401)]
+    run = str(run_of(operator.digest("run", "--yes", "--json", now=SUNDAY))["id"])
+    assert operator.digest("run", "resume", run, now=LATER).code == 0
+    night = operator.digest("run", now="2025-09-08T03:00+01:00")
+    assert night.code == 1
+    assert "2 letters wait until 2025-09-08T05:00:00Z: digests leave between 06:00-22:00" in night.said
+    shown = operator.digest("run", "show", run, "--json", now="2025-09-08T03:00+01:00").document
+    assert [(one["letters"], one["until"]) for one in shown["waits_for"]] == [(2, "2025-09-08T05:00:00Z")]
+    assert mailed(sunday) == []
+    assert operator.digest("run", now="2025-09-08T06:00+01:00").code == 0
+    assert mailed(sunday) == ["ann@test.example", "bob@test.example"]
+
+
+def test_a_run_says_what_its_letters_wait_for_and_who_was_refused(
+    operator: Operator, sunday: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_SENDGRID__CONNECTIONS", "1")
+    monkeypatch.setenv("DIGEST_SENDGRID__BATCH_SIZE", "1")
+    with_readers(operator, "ann", "bob")
+    with_news(operator)
+    sunday.account.faults.queue = [Fault("status", 413), Fault("status", 429, retry_after_s=3600)]
+    done = operator.digest("run", "--yes", "--patience", "1s", now=SUNDAY)
+    assert done.code == 1
+    assert "1 letter was refused: SendGrid refuses the letter (413" in done.said
+    assert "1 letter waits until 2025-09-07T18:00:0" in done.said
+    shown = operator.digest("run", "show", "1", "--json", now=LATER).document
+    assert [one["letters"] for one in shown["refusals"]] == [1]
+    assert "asks to slow down" in shown["waits_for"][-1]["why"]
+    assert len(shown["refused_readers"]) == 1
+
+
+def test_a_paused_run_is_no_success_even_when_all_its_letters_are_empty(
+    operator: Operator, sunday: FakeSendGrid
+) -> None:
+    with_readers(operator, "ann")
+    with_news(operator)
+    assert operator.digest("run", "--yes", now=SUNDAY).code == 0
+    at = int(sunday.account.now())
+    change = {"event": "account_status_change", "type": "compliance_suspend", "timestamp": at}
+    operator.write("closed.jsonl", json.dumps([change]))
+    assert operator.digest("events", "replay", "closed.jsonl", now=LATER).code == 0
+    done = operator.digest("run", now=NEXT_SUNDAY)
+    assert (done.code, "is paused: SendGrid has closed the account" in done.said) == (1, True)
 
 
 # --- addresses never to be mailed -----------------------------------------------------------------------

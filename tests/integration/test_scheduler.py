@@ -292,6 +292,18 @@ def test_who_is_asked_to_leave_finishes_the_request_and_puts_the_rest_back(house
     assert sorted(house.letters().values()) == [1] * 20
 
 
+def test_what_is_left_in_the_evening_leaves_in_the_morning(house: House) -> None:
+    house.subscribe(20)
+    house.publish(1)
+    house.now = SUNDAY + timedelta(hours=4) - timedelta(minutes=1)  # 21:59 in London
+    house.lane(LETTERS, should_stop=lambda: sum(house.letters().values()) >= 4).turn()
+    for hours in (4, 9, 11.9):
+        house.turn(SUNDAY + timedelta(hours=hours))
+        assert sum(house.letters().values()) == 4
+    house.turn(SUNDAY + timedelta(hours=12))
+    assert sorted(house.letters().values()) == [1] * 20
+
+
 # --- failing --------------------------------------------------------------------------------------------
 
 

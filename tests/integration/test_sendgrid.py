@@ -281,6 +281,16 @@ def test_other_refusals_mail_nobody_and_are_no_doubt(
     assert fake.account.messages == []
 
 
+def test_a_complaint_about_what_all_letters_say_stops_the_run_and_burns_none(
+    fake: FakeSendGrid, sender: SendGrid
+) -> None:
+    outcome = sender.send(replace(BATCH, publication=replace(BATCH.publication, from_address="nowhere")))
+    assert isinstance(outcome, Refused)
+    assert (outcome.is_final, outcome.pauses_run) == (False, True)
+    assert "publication.from" in outcome.why
+    assert fake.account.messages == []
+
+
 # --- doubt: the request had left ----------------------------------------------------------------------------
 
 

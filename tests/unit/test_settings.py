@@ -86,6 +86,17 @@ def test_variables_carry_lists_tables_and_top_level_options() -> None:
     assert settings.publication.from_address == "a@b.example"
 
 
+@pytest.mark.parametrize("written", ["a@x.example, @y.example", '["a@x.example", "@y.example"]'])
+def test_a_list_in_a_variable_is_written_with_commas_or_as_json(written: str) -> None:
+    found = load_settings(None, {"DIGEST_SAFETY__ALLOW_LIST": written})
+    assert found.safety.allow_list == ("a@x.example", "@y.example")
+
+
+def test_a_list_that_is_neither_is_a_mistake() -> None:
+    with pytest.raises(SettingsError, match=r"DIGEST_SAFETY__ALLOW_LIST.*one, two"):
+        load_settings(None, {"DIGEST_SAFETY__ALLOW_LIST": "[a@x.example]"})
+
+
 def test_every_option_of_the_table_can_be_given_as_its_variable() -> None:
     for row in settings_table():
         value = SECRET if row.is_secret else row.default.strip('"') or "ann@example.org"
@@ -139,6 +150,12 @@ def test_settings_cannot_be_changed() -> None:
         ("[schedule]\ntimezone = 'Europe/Lodnon'", "Lodnon.*Europe/London"),
         ("[schedule]\nsend_between = 'always'", "always.*06:00-22:00"),
         ("base_url = 'digest.example.org'", "digest.example.org.*https://"),
+        ("base_url = 'https://digest.example.org:99999'", "base_url.*99999.*[Pp]ort"),
+        ("[sendgrid]\nbase_url = 'http://127.0.0.1:99999'", "sendgrid.base_url.*[Pp]ort"),
+        ("[publication]\nfrom = 'notanaddress'", "publication.from.*notanaddress.*digest@example.org"),
+        ("[publication]\nreply_to = 'Us <us@x.example>'", "publication.reply_to.*bare address"),
+        ("[safety]\nallow_list = ['example.org']", "safety.allow_list.*'example.org'.*@example.org"),
+        ("[safety]\nallow_list = ['bad entry@x.example']", "safety.allow_list.*'bad entry@x.example'"),
         ("[safety]\nlive = 'perhaps'", "safety.live.*perhaps.*boolean"),
     ],
 )

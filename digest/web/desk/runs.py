@@ -13,6 +13,7 @@ from digest.errors import DigestError
 from digest.links import delivery_id
 from digest.pipeline import dispatch, plan, safety, settle
 from digest.pipeline.run import report
+from digest.pipeline.waiting import waiting
 from digest.store import audit, doubts, runs
 from digest.store import desk as queries
 from digest.web.desk.router import Desk, who_of
@@ -35,10 +36,10 @@ def add_routes(desk: Desk) -> None:
         reports = [report(hall.database, one.id) for one in found]
         due = plan.due_now(hall.database, now=hall.clock(), rules=hall.rules)
         with hall.database.read() as connection:
-            waiting = [(one, plan.count_due(connection, one)) for one in due]
+            counted = [(one, plan.count_due(connection, one)) for one in due]
         more = found[-1].id if len(found) == queries.PAGE else None
         return desk.page(
-            request, "runs.html", reports=reports, due=waiting, kind=kind, more=more, standings=STANDINGS
+            request, "runs.html", reports=reports, due=counted, kind=kind, more=more, standings=STANDINGS
         )
 
     @desk.get("/runs/{run_id}")
@@ -54,6 +55,7 @@ def add_routes(desk: Desk) -> None:
             "run.html",
             run=one.run,
             counts=one.counts,
+            waiting=waiting(hall.works, run_id),
             letters=[(delivery_id(letter.run_id, letter.subscriber_id), letter) for letter in letters],
             doubts=[(doubt, _evidence(desk, run_id, doubt)) for doubt in doubtful],
             notes=notes,
@@ -87,6 +89,9 @@ def add_routes(desk: Desk) -> None:
     def cancel(request: Request, run_id: int) -> Response:
         """What was not handed over is said in the next digest."""
         who = who_of(request).name
+        with hall.database.read() as connection:
+            if runs.run_by_id(connection, run_id).is_over:
+                return desk.back(f"/runs/{run_id}", "It was over already: nothing was cancelled.")
         n = plan.cancel(hall.database, run_id, why=f"cancelled by {who}", now=hall.clock())
         _complete(desk, run_id)
         desk.note(request, "run cancelled", subject=f"run:{run_id}", letters=n)
