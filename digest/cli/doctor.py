@@ -80,6 +80,10 @@ def _addresses(hall: Hall) -> Iterator[Finding]:
         yield Finding("base_url", BAD, f"{of.base_url}: links in letters want https")
     else:
         yield Finding("base_url", GOOD, of.base_url)
+    if "." in of.from_address.rpartition("@")[2]:
+        yield Finding("publication.from", GOOD, of.from_address)
+    else:
+        yield Finding("publication.from", LOOK, f"{of.from_address}: providers want a domain of the internet")
     yield _wanted("publication.postal_address", of.postal_address, "a sender in bulk names its address")
     yield _wanted("publication.contact", of.contact, "readers want to know who answers about their data")
     yield _wanted("feeds.contact", hall.settings.feeds.contact, "councils want to know who reads their feeds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -125,8 +125,8 @@ def _say_what_is_left(hall: Any, one: RunReport) -> None:
         return
     found = waiting(hall.works, id_)
     for reason in found.waits:
-        until = f" until {zulu(reason.until)}" if reason.until else ""
-        say(f"run {id_}: {counted(reason.letters, 'letter waits', 'letters wait')}{until}: {reason.why}")
+        wait = counted(reason.letters, "letter waits", "letters wait")
+        say(f"run {id_}: {wait}{_until(reason.until)}: {reason.why}")
     for reason in found.refused:
         say(f"run {id_}: {counted(reason.letters, 'letter was', 'letters were')} refused: {reason.why}")
 
@@ -285,7 +285,34 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
         "bad_addresses": readers[Ended.BAD_ADDRESS],
         "in_doubt": doubts,
     }
-    (print_json if as_json else print_facts)(facts)
+    if as_json:
+        print_json(facts)
+        return
+    reasons = {
+        "waits_for": [f"{counted(r.letters, 'letter')}{_until(r.until)}: {r.why}" for r in left.waits],
+        "refusals": [f"{counted(r.letters, 'letter')}: {r.why}" for r in left.refused],
+        "in_doubt": [_shown(doubt) for doubt in doubts],
+    }
+    print_facts(
+        {
+            name: "; ".join(reasons.get(name, value)) if isinstance(value, list) else value
+            for name, value in facts.items()
+        }
+    )
+
+
+def _until(at: datetime | None) -> str:
+    return "" if at is None else f" until {zulu(at)}"
+
+
+def _shown(doubt: dict[str, Any]) -> str:
+    """A doubtful batch in a line."""
+    since, until = doubt["sent_between"]
+    evidence = f"; evidence: {doubt['evidence_says']}" if "evidence" in doubt else ""
+    return (
+        f"batch {doubt['batch']} of {counted(doubt['letters'], 'letter')} ({', '.join(doubt['readers'])}), "
+        f"attempt {doubt['attempt']}, sent between {since} and {until}: {doubt['why']}{evidence}"
+    )
 
 
 def _doubts(hall: Any, run_id: int) -> list[dict[str, Any]]:

@@ -284,6 +284,9 @@ def test_a_run_says_what_its_letters_wait_for_and_who_was_refused(
     shown = operator.digest("run", "show", "1", "--json", now=LATER).document
     assert [one["letters"] for one in shown["refusals"]] == [1]
     assert "asks to slow down" in shown["waits_for"][-1]["why"]
+    told = operator.digest("run", "show", "1", now=LATER).out
+    assert "1 letter until 2025-09-07T18:00:0" in told
+    assert "1 letter: SendGrid refuses the letter (413" in told
     assert len(shown["refused_readers"]) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from urllib.parse import unquote
 
@@ -13,8 +14,9 @@ from sqlalchemy import text
 from digest.pipeline import notices
 from digest.pipeline.run import report
 from digest.store import runs, suppressions
+from digest.store.types import to_stored
 from digest.wiring import Hall
-from tests.integration.desk.conftest import Operator
+from tests.integration.desk.conftest import NOW, Operator
 
 SignIn = Callable[[str], Operator]
 PAGES = (
@@ -91,6 +93,24 @@ def test_a_run_is_paused_and_resumed_by_name(ed: Operator, hall: Hall) -> None:
     log = ed.get("/audit?subject=run:1").text
     assert "run paused" in log
     assert "run resumed" in log
+
+
+def test_a_run_says_what_its_letters_wait_for_and_why_some_were_refused(ed: Operator, hall: Hall) -> None:
+    batch = "UPDATE batch SET state = :state, why = :why, retry_at = :at WHERE run_id = 1"
+    later = {"state": "ready", "why": "SendGrid asks to slow down", "at": to_stored(NOW + timedelta(hours=1))}
+    with hall.database.write() as connection:
+        runs.set_run(connection, 1, completed_at=None, state="sending")
+        connection.execute(text(batch), later)
+    assert "7 September 2025, 7pm</time>: SendGrid asks to slow down" in ed.get("/runs/1").text
+    with hall.database.write() as connection:
+        connection.execute(text(batch), {"state": "refused", "why": "too large", "at": None})
+    assert "refused: too large" in ed.get("/runs/1").text
+
+
+def test_a_run_that_is_over_cannot_be_cancelled(ed: Operator, hall: Hall) -> None:
+    assert "over already" in said(ed.post("/runs/1/cancel", on="/councils/stockport"))
+    assert report(hall.database, 1).run.state == "completed"
+    assert "run cancelled" not in ed.get("/audit?subject=run:1").text
 
 
 def test_a_council_changes_with_before_and_after_in_the_log(ed: Operator) -> None:
