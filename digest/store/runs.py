@@ -235,11 +235,12 @@ def next_retry(connection: Connection, id_: int) -> datetime | None:
     return max(from_stored(found), troubles.held_until(connection) or from_stored(0))
 
 
-# By batch, because the ledger's index lies in that order. Asked for each and not joined: PostgreSQL takes a
-# table that was filled just now for an empty one, and would go through it for every row of the other.
-# One statement for both kinds of ends: between two a letter could come to its end, and be counted twice.
-_COUNTS = text("""
-SELECT CAST(NULL AS INTEGER) AS ended, state, is_empty, sum(n) FROM (
+# Each in one statement: between two a letter could come to its end, and be counted twice. Batch and edition
+# are asked for by key and not joined (ADR 0016).
+_COUNTS = {
+    # SQLite counts the letters of a batch in its index alone.
+    "sqlite": text("""
+SELECT NULL AS ended, state, is_empty, sum(n) FROM (
   SELECT b.state,
     (SELECT e.composed_at IS NOT NULL AND e.page_id IS NULL FROM edition e
      WHERE e.id = b.edition_id) AS is_empty,
@@ -248,7 +249,19 @@ SELECT CAST(NULL AS INTEGER) AS ended, state, is_empty, sum(n) FROM (
 GROUP BY state, is_empty
 UNION ALL
 SELECT ended, NULL, NULL, count(*) FROM delivery WHERE run_id = :run AND ended IS NOT NULL GROUP BY ended
-""")
+"""),
+    # PostgreSQL would look up the row of every letter for that: it reads them in one go.
+    "postgresql": text("""
+SELECT ended, state, is_empty, sum(n) FROM (
+  SELECT d.ended, d.n,
+    (SELECT b.state FROM batch b WHERE b.id = d.batch_id) AS state,
+    (SELECT e.composed_at IS NOT NULL AND e.page_id IS NULL FROM edition e
+     WHERE e.id = (SELECT b.edition_id FROM batch b WHERE b.id = d.batch_id)) AS is_empty
+  FROM (SELECT batch_id, ended, count(*) AS n FROM delivery WHERE run_id = :run
+        GROUP BY batch_id, ended) d) each_batch
+GROUP BY ended, state, is_empty
+"""),
+}
 
 
 def run_counts(connection: Connection, id_: int) -> dict[str, int]:
@@ -259,7 +272,7 @@ def run_counts(connection: Connection, id_: int) -> dict[str, int]:
 
 def _count(connection: Connection, id_: int) -> dict[str, int]:
     counts = _no_counts()
-    for code, state, is_empty, n in connection.execute(_COUNTS, {"run": id_}):
+    for code, state, is_empty, n in connection.execute(_COUNTS[connection.dialect.name], {"run": id_}):
         counts[standing_of(code, state, is_empty=bool(is_empty))] += int(n)
     counts["due"] = sum(counts.values())
     counts["editions"] = _count_editions(connection, id_)
