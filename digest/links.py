@@ -230,6 +230,9 @@ def _fits(number: int, bits: int) -> int:
 
 # --- addresses --------------------------------------------------------------------------------------------
 
+# What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
+BARE_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
+
 
 def address_key(address: str) -> str:
     """The form under which spellings of one mailbox meet: case and the domain's Unicode or IDNA spelling.

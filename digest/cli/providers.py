@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -37,12 +36,17 @@ def fake_sendgrid(
     """
     if not 0 <= faults <= 1:
         raise UsageError(f"--faults {faults} is no share: write 0.2 for every fifth request")
-    if webhook is not None and not _is_web_address(webhook):
-        raise UsageError(
-            f"--webhook {webhook!r} is no http or https address: "
-            "write it as http://127.0.0.1:8000/webhooks/sendgrid"
-        )
     from digest.deliver.fake_sendgrid import Account, serve
+    from digest.settings.options import web_address
+
+    if webhook is not None:
+        try:
+            web_address(webhook)
+        except ValueError as error:
+            raise UsageError(
+                f"--webhook {webhook!r} is no http or https address: "
+                "write it as http://127.0.0.1:8000/webhooks/sendgrid"
+            ) from error
 
     account = Account(seed=seed)
     account.faults.probability = faults
@@ -58,15 +62,6 @@ def fake_sendgrid(
         say(f'  [sendgrid] webhook_public_key = "{account.key.public}"')
         say(f"what it would have mailed: {fake.url}/__fake/outbox; Ctrl-C ends it")
         fake.wait()
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in text
 
 
 def serve(

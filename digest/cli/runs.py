@@ -96,11 +96,11 @@ def run_(
         desk = replace(hall.works.desk, should_stop=asked.is_set)
         with bars(asked) as progress:
             reports = run_due(replace(hall.works, desk=desk), patience=wait, progress=progress)
-    if asked.is_set():
-        raise KeyboardInterrupt
-    _print(reports, as_json=as_json)
-    for one in reports:
-        _say_what_is_left(hall, one)
+        if asked.is_set():
+            raise KeyboardInterrupt
+        _print(reports, as_json=as_json)
+        for one in reports:
+            _say_what_is_left(hall, one)
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
 

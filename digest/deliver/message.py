@@ -17,14 +17,13 @@ from itertools import groupby
 
 import idna
 
+from digest.links import BARE_ADDRESS
 from digest.model import Outgoing, Page, Publication, Readers, Recipient, RunKind
 from digest.render.tags import ALL_TAGS, fill, values_for
 
 ONE_CLICK = "List-Unsubscribe=One-Click"
 MAX_ADDRESS_BYTES = 254  # RFC 5321 4.5.3.1.3, without the angle brackets
 _MAX_LOCAL_BYTES = 64  # RFC 5321 4.5.3.1.1
-# What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PERSONAL = frozenset({RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.ADDRESS})
@@ -67,7 +66,7 @@ def own_headers(recipient: Recipient) -> dict[str, str]:
 
 def address_fault(address: str) -> str | None:
     """Why no letter can go to the address as it is written, or None."""
-    if not _ADDRESS.fullmatch(address):
+    if not BARE_ADDRESS.fullmatch(address):
         return "the address is not of the form name@domain"
     local, _, domain = address.rpartition("@")
     try:

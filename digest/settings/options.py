@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfig
 
 from digest.errors import SubscriberError
-from digest.links import SHORTEST_KEY, address_key
+from digest.links import BARE_ADDRESS, SHORTEST_KEY, address_key
 from digest.model import Detail, Publication, Schedule, WishKind
 from digest.slots import SendWindow, schedule_of, window_of
 
@@ -60,19 +60,15 @@ def _list_of(value: object) -> object:
     return [part for part in re.split(r"[\s,;]+", value) if part]
 
 
-# What would break a header or an envelope; stricter checks stand where readers' addresses come in.
-_MAILBOX = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[^\s<>()\[\],;:\\\"@]+")
-
-
 def _mailbox(value: str) -> str:
     """One bare address. Raises: ValueError."""
-    if not _MAILBOX.fullmatch(value):
+    if not BARE_ADDRESS.fullmatch(value):
         raise ValueError(f'{value!r} is no address: write one bare address, as "digest@example.org"')
     _as_value_error(lambda: address_key(value))
     return value
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
     """A web address that a path can follow. Raises: ValueError."""
     try:
         parts = urlsplit(value)
@@ -96,7 +92,7 @@ def _as_value_error(make: Callable[[], _T]) -> _T:
 
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 Duration = Annotated[timedelta, BeforeValidator(duration_of)]
 WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_list_of)]
