@@ -112,15 +112,20 @@ class MailingTown(Town):
         """Two runs at once, killed while they hand over, so many times or until there is nothing to do.
 
         About every second dies alone and leaves its helpers, as if the system had been short of memory.
+        On a machine so busy that no run lives to hand over a letter, the next ones live twice as long.
         """
         dice, begun, now = random.Random(self.seed), time.monotonic(), datetime.fromisoformat(SUNDAY)
         started: list[Process] = []
-        while self.kills < times and time.monotonic() - begun < most_s:
+        barren = 0
+        while barren or (self.kills < times and time.monotonic() - begun < most_s):
             # Each pair begins a little later, as the provider's clock does.
             now += timedelta(seconds=5)
             pair = [self.start(now.isoformat()), self.start(now.isoformat())]
             started += pair
-            self._wait_for_a_moment(pair, dice, pairs_to_come=max((times - self.kills) // 2, 1))
+            pairs_to_come = max((times - self.kills) // 2, 1)
+            self._wait_for_a_moment(pair, dice, pairs_to_come=pairs_to_come, lives=2**barren)
+            barren = 0 if self._accepted() else barren + 1
+            assert barren < 8, "no run lived to hand over a letter: nothing was tried"
             is_done = all(p.is_over() and p.popen.returncode == 0 for p in pair)
             for process in pair:
                 self.kills += not process.is_over()
@@ -130,13 +135,15 @@ class MailingTown(Town):
         for process in started:
             process.kill()
 
-    def _wait_for_a_moment(self, pair: list[Process], dice: random.Random, *, pairs_to_come: int) -> None:
+    def _wait_for_a_moment(
+        self, pair: list[Process], dice: random.Random, *, pairs_to_come: int, lives: int
+    ) -> None:
         """Until some more letters were taken, or some time is over: the last ones may have to wait long."""
         accepted = self._accepted()
         # So many letters that some are left for all pairs that are to be killed.
         share = max(len(self.heard) - accepted, 1) // pairs_to_come
         until = accepted + dice.randint(1, max(2, share))
-        most = time.monotonic() + dice.uniform(2, 8)
+        most = time.monotonic() + dice.uniform(2, 8) * lives
         while not all(p.is_over() for p in pair) and self._accepted() < until and time.monotonic() < most:
             time.sleep(0.005)
 

@@ -25,6 +25,7 @@ from digest.model import (
     Silence,
     Support,
     Waiting,
+    WishKind,
 )
 from tests.unit.compose.builders import SUNDAY, Log, council, facts, meeting, said, summary
 
@@ -92,6 +93,20 @@ def test_a_cancelled_meeting_is_not_coming_up(status: MeetingStatus) -> None:
     log = accounts(1)
     edition = edition_of(STOCKPORT, log.lines, facts(log, upcoming=[meeting(1, status=status)]))
     assert refs(edition, Place.COMING_UP) == []
+
+
+def test_a_meeting_announced_and_cancelled_in_one_range_is_not_counted_as_coming_up_either() -> None:
+    log = Log()
+    cancelled, other = meeting(1), meeting(2)
+    log.add(LineKind.MEETING_NEW, cancelled)
+    log.add(LineKind.SUMMARY, cancelled, summaries=(summary(),))
+    log.add(LineKind.MEETING_CANCELLED, cancelled)
+    log.add(LineKind.WITHDRAWAL, cancelled)
+    log.add(LineKind.MEETING_NEW, other)
+    only_coming = profile_of(councils=["stockport"], kinds=[WishKind.COMING_UP])
+    known = facts(log, upcoming=[replace(cancelled, status=MeetingStatus.CANCELLED), other], max_items=0)
+    edition = edition_of(only_coming, log.lines, known)
+    assert [(fold.place, fold.items) for fold in edition.folded] == [(Place.COMING_UP, ("meeting:2",))]
 
 
 def test_a_meeting_today_without_a_time_is_still_coming_up() -> None:
