@@ -16,6 +16,7 @@ from digest.cli.entrance import FAILED, Entrance, print_json, print_table
 from digest.errors import DigestError, SettingsError
 
 if TYPE_CHECKING:
+    from digest.deliver.transport import Transport
     from digest.wiring import Hall
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -142,8 +143,10 @@ def _sendgrid(hall: Hall) -> Iterator[Finding]:
     )
     try:
         answer = transport.request("GET", "/v3/scopes")
+        reads = [_may_read(transport, *what) for what in _READ] if answer.status == 200 else []
     finally:
         transport.close()
+    yield from reads
     if answer.status == 200:
         scopes = set(orjson.loads(answer.body).get("scopes", ()))
         missing = sorted({"mail.send"} - scopes)
@@ -156,6 +159,31 @@ def _sendgrid(hall: Hall) -> Iterator[Finding]:
         yield Finding(
             "sendgrid", LOOK, f"{of.base_url} answers {answer.status} when asked what the key may do"
         )
+
+
+_READ: tuple[tuple[str, str, bytes | None, str], ...] = (
+    (
+        "suppression lists",
+        "/v3/suppression/bounces?limit=1",
+        None,
+        "who bounced or complained is known from the webhook alone",
+    ),
+    (
+        "Email Logs",
+        "/v3/logs",
+        b'{"query": "to_email = \\"nobody@test.example\\"", "limit": 1}',
+        "letters in doubt are settled by events or by you",
+    ),
+)
+"""What else the key is used for: a question that costs nothing, and what it means when it may not ask."""
+
+
+def _may_read(transport: Transport, what: str, path: str, body: bytes | None, without: str) -> Finding:
+    status = transport.request("GET" if body is None else "POST", path, body).status
+    if status in (200, 429):
+        return Finding(what, GOOD, "the key may read them")
+    said = f"SendGrid answers {status}: {without}"
+    return Finding(what, LOOK, f"{said}; give the key the right to read them")
 
 
 def _webhook_key(key: str) -> Finding:

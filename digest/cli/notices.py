@@ -18,7 +18,8 @@ from digest.cli.entrance import (
     say,
     zulu,
 )
-from digest.cli.runs import confirm_first_live_run, document
+from digest.cli.run_reports import document
+from digest.cli.runs import confirm_first_live_run
 from digest.cli.subscribers import subscriber
 from digest.errors import UsageError
 

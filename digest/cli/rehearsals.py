@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from digest.cli.entrance import print_json, print_table, say, zulu
+from digest.cli.run_reports import say_waits
 
 if TYPE_CHECKING:
     from digest.pipeline.rehearsal import Rehearsal
@@ -33,7 +34,10 @@ def say_due(hall: Any, *, as_json: bool) -> None:
         print_json({"would_run": documents, "unfinished": goes_on, "paused": [one.id for one in paused]})
         return
     rows = [[zulu(x.due.slot_at), x.readers, x.editions, x.empty, len(x.due.merged) or "none"] for x in found]
-    print_table(["slot", "subscribers due", "editions", "empty", "missed slots merged"], rows)
+    if rows:
+        print_table(["slot", "subscribers due", "editions", "empty", "missed slots merged"], rows)
+    else:
+        say("nothing is due" if not unfinished else "nothing new is due")
     for one in found:
         for part in one.largest:
             for finding in part.findings:
@@ -42,8 +46,9 @@ def say_due(hall: Any, *, as_json: bool) -> None:
                 say(f"edition of {part.readers} readers cannot be printed: {part.fault}")
         if one.pauses:
             say(f"the run would wait for approval: {one.pauses}")
-    if goes_on:
-        say(f"unfinished and continued by a run: {', '.join(map(str, goes_on))}")
+    for id_ in goes_on:
+        say(f"run {id_} is unfinished: `digest run` goes on with it")
+        say_waits(hall, id_)
     for run in paused:
         say(f"run {run.id} is paused and not continued before `digest run resume {run.id}`: {run.why}")
 

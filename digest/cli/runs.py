@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,19 +16,16 @@ from digest.cli.entrance import (
     Entrance,
     counted,
     noted,
-    print_facts,
-    print_json,
-    print_table,
     say,
-    zulu,
 )
 from digest.cli.progress import bars
 from digest.cli.rehearsals import say_due
+from digest.cli.run_reports import print_run, print_runs, say_what_is_left
 from digest.cli.signals import on_signals
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
-    from digest.pipeline.run import RunReport
+    pass
 
 run = typer.Typer(
     help="Hand over everything that is due, or look at runs.",
@@ -37,21 +34,6 @@ run = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 RunId = Annotated[int, typer.Argument(metavar="RUN")]
-
-ENDS = (
-    "handed_over",
-    "empty",
-    "left",
-    "suppressed",
-    "bad_address",
-    "refused",
-    "held_back",
-    "cancelled",
-    "expired",
-)
-_NAMED, _ASKED_FOR = 20, 3
-"""Readers that `run show` names: of those whose letters failed, and of each batch in doubt."""
-COLUMNS = ("due", "editions", *ENDS, "uncertain", "open")
 
 
 def register(app: typer.Typer) -> None:
@@ -98,37 +80,14 @@ def run_(
             reports = run_due(replace(hall.works, desk=desk), patience=wait, progress=progress)
         if asked.is_set():
             raise KeyboardInterrupt
-        _print(reports, as_json=as_json)
+        if reports or as_json:
+            print_runs(reports, as_json=as_json)
+        else:
+            say("nothing is due")
         for one in reports:
-            _say_what_is_left(hall, one)
+            say_what_is_left(hall, one)
     if not all(one.is_settled for one in reports):
         raise SystemExit(FAILED)
-
-
-def _say_what_is_left(hall: Any, one: RunReport) -> None:
-    from digest.pipeline.waiting import waiting
-
-    id_, counts = one.run.id, one.counts
-    if one.run.why:
-        say(f"run {id_} is {one.run.state}: {one.run.why}")
-    if counts["held_back"]:
-        say(
-            f"run {id_}: {counted(counts['held_back'], 'letter')} held back in the outbox, since safety.live "
-            "is false (safety.allow_list names who gets letters all the same)"
-        )
-    if counts["uncertain"]:
-        say(f"run {id_}: {counted(counts['uncertain'], 'letter')} in doubt: see `digest run show {id_}`")
-    if counts["bad_address"]:
-        bad = counted(counts["bad_address"], "address could", "addresses could")
-        say(f"run {id_}: {bad} not be written to: see `digest run show {id_}`")
-    if not (counts["open"] or counts["refused"]):
-        return
-    found = waiting(hall.works, id_)
-    for reason in found.waits:
-        wait = counted(reason.letters, "letter waits", "letters wait")
-        say(f"run {id_}: {wait}{_until(reason.until)}: {reason.why}")
-    for reason in found.refused:
-        say(f"run {id_}: {counted(reason.letters, 'letter was', 'letters were')} refused: {reason.why}")
 
 
 def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
@@ -201,30 +160,6 @@ def _duration(text: str) -> timedelta:
     return timedelta(seconds=int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]])
 
 
-def document(report: RunReport) -> dict[str, Any]:
-    """A run in the form of `run --json`."""
-    facts = {"id": report.run.id, "kind": report.run.kind, "slot_at": zulu(report.run.slot_at)}
-    return facts | {"state": report.run.state} | {name: report.counts[name] for name in COLUMNS}
-
-
-def _print(reports: list[RunReport], *, as_json: bool) -> None:
-    if as_json:
-        print_json({"runs": [document(one) for one in reports]})
-        return
-    if not reports:
-        say("nothing is due")
-        return
-    shown = [name for name in COLUMNS if name in ("due", "editions", "handed_over", "empty")]
-    shown += [name for name in COLUMNS if name not in shown and any(r.counts[name] for r in reports)]
-    print_table(
-        ["run", "kind", "slot", "state", *(name.replace("_", " ") for name in shown)],
-        [
-            [r.run.id, r.run.kind, zulu(r.run.slot_at), r.run.state, *(r.counts[n] for n in shown)]
-            for r in reports
-        ],
-    )
-
-
 @run.command("list")
 def list_(
     context: typer.Context,
@@ -248,7 +183,7 @@ def list_(
     if not reports and not as_json:
         say("there is no such run yet")
         return
-    _print(reports, as_json=as_json)
+    print_runs(reports, as_json=as_json)
 
 
 @run.command("show")
@@ -257,84 +192,9 @@ def show(context: typer.Context, run_id: RunId, as_json: Json = False) -> None:
 
     Example: digest run show 1
     """
-    from digest.model import Ended
-    from digest.pipeline.run import report
-    from digest.pipeline.waiting import waiting
-    from digest.store import deliveries
-
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
-        one = report(hall.database, run_id)
-        doubts, left = _doubts(hall, run_id), waiting(hall.works, run_id)
-        with hall.database.read() as connection:
-            readers = {
-                ended: deliveries.addresses_ended(connection, run_id, ended=ended, most=_NAMED)
-                for ended in (Ended.BAD_ADDRESS, Ended.REFUSED)
-            }
-    facts = document(one) | {
-        "upto_seq": one.run.upto_seq,
-        "as_of": zulu(one.run.as_of),
-        "planned_at": zulu(one.run.planned_at),
-        "composed_at": zulu(one.run.composed_at),
-        "completed_at": zulu(one.run.completed_at),
-        "merged": list(one.run.merged),
-        "why": one.run.why,
-        "waits_for": [{"letters": r.letters, "until": zulu(r.until), "why": r.why} for r in left.waits],
-        "refusals": [{"letters": r.letters, "why": r.why} for r in left.refused],
-        "refused_readers": readers[Ended.REFUSED],
-        "bad_addresses": readers[Ended.BAD_ADDRESS],
-        "in_doubt": doubts,
-    }
-    if as_json:
-        print_json(facts)
-        return
-    reasons = {
-        "waits_for": [f"{counted(r.letters, 'letter')}{_until(r.until)}: {r.why}" for r in left.waits],
-        "refusals": [f"{counted(r.letters, 'letter')}: {r.why}" for r in left.refused],
-        "in_doubt": [_shown(doubt) for doubt in doubts],
-    }
-    print_facts(
-        {
-            name: "; ".join(reasons.get(name, value)) if isinstance(value, list) else value
-            for name, value in facts.items()
-        }
-    )
-
-
-def _until(at: datetime | None) -> str:
-    return "" if at is None else f" until {zulu(at)}"
-
-
-def _shown(doubt: dict[str, Any]) -> str:
-    """A doubtful batch in a line."""
-    since, until = doubt["sent_between"]
-    evidence = f"; evidence: {doubt['evidence_says']}" if "evidence" in doubt else ""
-    return (
-        f"batch {doubt['batch']} of {counted(doubt['letters'], 'letter')} ({', '.join(doubt['readers'])}), "
-        f"attempt {doubt['attempt']}, sent between {since} and {until}: {doubt['why']}{evidence}"
-    )
-
-
-def _doubts(hall: Any, run_id: int) -> list[dict[str, Any]]:
-    """Each doubtful batch with the evidence, as the provider's logs have it now."""
-    from digest.pipeline import settle
-    from digest.store import doubts
-
-    with hall.database.read() as connection:
-        found = [
-            (one, [address for _, address in doubts.letters_of(connection, one.id, most=_ASKED_FOR)])
-            for one in doubts.doubtful(connection, run_id)
-        ]
-    told = []
-    for one, readers in found:
-        document: dict[str, Any] = {"batch": one.id, "attempt": one.attempt, "letters": one.letters}
-        document |= {"why": one.why, "provider_id": one.provider_id, "readers": readers}
-        document["sent_between"] = [zulu(one.since), zulu(one.until)]
-        if hall.records is not None:
-            finding = settle.finding_of(hall.database, hall.records, run_id, one, now=hall.clock())
-            document |= {"evidence": finding.found.value, "evidence_says": finding.why}
-        told.append(document)
-    return told
+        print_run(hall, run_id, as_json=as_json)
 
 
 _GO_AGAIN = "they go again with the next `digest run`"

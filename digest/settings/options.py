@@ -224,7 +224,8 @@ class SendGridSettings(Section):
     """Hand-over to SendGrid."""
 
     api_key: SecretStr | None = Field(
-        default=None, description="API key with mail.send; also SENDGRID_API_KEY"
+        default=None,
+        description="API key that may send mail, and read suppressions and Email Logs; also SENDGRID_API_KEY",
     )
     base_url: WebAddress = Field(
         default="https://api.sendgrid.com", description="EU subusers: https://api.eu.sendgrid.com"

@@ -58,6 +58,21 @@ def test_the_doctor_finds_a_key_that_may_send_and_a_webhook_key_that_is_one(
     found = findings(operator)
     assert (found["sendgrid"]["state"], found["sendgrid"]["says"]) == ("good", "the key may send")
     assert found["sendgrid.webhook_public_key"]["state"] == "good"
+    assert (found["suppression lists"]["state"], found["Email Logs"]["state"]) == ("good", "good")
+
+
+def test_the_doctor_says_what_is_missed_where_a_key_may_only_send(
+    operator: Operator,
+    live: FakeSendGrid,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.mail-only")
+    found = findings(operator)
+    assert found["sendgrid"]["says"] == "the key may send"
+    for what in ("suppression lists", "Email Logs"):
+        assert found[what]["state"] == "look"
+        assert "SendGrid answers 403" in found[what]["says"]
+        assert "give the key the right" in found[what]["says"]
 
 
 def test_the_doctor_finds_the_webhook_key_bad_that_serve_refuses(

@@ -29,9 +29,13 @@ _DROPPED_FOR = {
 
 @dataclass(slots=True)
 class Options:
-    """How the account behaves. ``None`` for domains: every sender is verified; for credits: endless."""
+    """How the account behaves. ``None`` for domains: every sender is verified; for credits: endless.
 
-    api_keys: dict[str, bool] = field(default_factory=lambda: {"SG.fake": True})
+    ``api_keys`` that are False may do nothing; those in ``mail_only`` may send and read nothing.
+    """
+
+    api_keys: dict[str, bool] = field(default_factory=lambda: {"SG.fake": True, "SG.mail-only": True})
+    mail_only: frozenset[str] = frozenset({"SG.mail-only"})
     verified_domains: frozenset[str] | None = None
     credits: int | None = None
     late_cancel_ok: bool = False
@@ -108,14 +112,14 @@ class Account:
 
     # --- mail ---
 
-    def authorise(self, authorization: str | None) -> None:
-        """Raises: RefusedError for an unknown key, one without the right, or an account without credits."""
+    def authorise(self, authorization: str | None, *, to_read: bool = False) -> None:
+        """Raises: RefusedError for an unknown key, or one without the right."""
         key = (authorization or "").removeprefix("Bearer ")
         if key not in self.options.api_keys:
             raise RefusedError(
                 401, problem("The provided authorization grant is invalid, expired, or revoked")
             )
-        if not self.options.api_keys[key]:
+        if not self.options.api_keys[key] or (to_read and key in self.options.mail_only):
             raise RefusedError(403, problem("access forbidden"))
 
     def check(self, body: bytes) -> dict[str, Any]:

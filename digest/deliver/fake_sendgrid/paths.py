@@ -29,7 +29,7 @@ def reply_to(
     for its_method, pattern, handle in _ROUTES:
         if its_method == method and (match := re.fullmatch(pattern, path)):
             if not path.startswith("/__fake/"):
-                account.authorise(authorization)
+                account.authorise(authorization, to_read=path != "/v3/scopes")
             return handle(account, [unquote(group) for group in match.groups()], query, _json(body))
     return 404, {"errors": [problem("not found")]}
 
