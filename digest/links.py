@@ -242,7 +242,8 @@ def address_key(address: str) -> str:
     Raises: SubscriberError when the address has no local part, or no domain that can exist (RFC 5891).
     """
     local, at, domain = address.strip().rpartition("@")
-    if not (local and at and domain):
+    # PostgreSQL keeps no NUL in a text, and no mailbox has one.
+    if not (local and at and domain) or "\0" in address:
         raise SubscriberError(f'"{address}" is no e-mail address: it needs a name, an @ and a domain')
     if address.isascii():
         return f"{local}@{domain.rstrip('.')}".lower()

@@ -77,7 +77,8 @@ def settle_run(bench: Bench, run_id: int) -> None:
     hall = bench.hall
     run = _run(bench, run_id)
     # Asked anew each time: what the logs did not know a minute ago they may know now.
-    Settler(hall.records).settle(hall.database, run_id, now=hall.clock())
+    works = hall.works
+    Settler(works.records, works.not_sent_after).settle(hall.database, run_id, now=hall.clock())
     _close(bench, run)
 
 

@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 
 from digest.errors import ConflictError
 from digest.model import RunKind, RunState
+from digest.pipeline import first_live, pacing, plan
 from digest.pipeline import groups as hosts
-from digest.pipeline import pacing, plan, safety
-from digest.store import audit, batches, editions, feeds, runs, tasks
+from digest.store import batches, editions, feeds, runs, tasks
 from digest.store.runs import Run
 from digest.wiring import reaches_people
 
@@ -155,14 +155,21 @@ def steps_of_run(connection: Connection, run: Run, *, bench: Bench, now: datetim
         return settle
     if run.planned_at is None:
         return [Step("plan", (run.id,))]
-    if run.composed_at is None:
-        waiting = editions.count_to_compose(connection, run.id)
+    waiting = _editions_without_words(connection, run, standing)
+    if run.composed_at is None or waiting:
         parts = min(bench.parts, max(1, ceil(waiting / _EDITIONS_OF_A_PART)))
         return [Step("compose", (run.id, part, parts)) for part in range(parts)]
     if not pacing.has_work(connection, run, bench.hall.rules.send_between, now=now):
         return settle
     wanted = min(bench.parts, max(1, standing.get("ready", 0)))
     return [*(Step("dispatch", (run.id, part)) for part in range(wanted)), *settle]
+
+
+def _editions_without_words(connection: Connection, run: Run, standing: Collection[str]) -> int:
+    """Their batches tell, and not the run's row alone: a correction may have come as it was written."""
+    if run.composed_at is not None and "waiting" not in standing:
+        return 0
+    return editions.count_to_compose(connection, run.id)
 
 
 def _settle_steps(run: Run, standing: Collection[str], bench: Bench) -> list[Step]:
@@ -178,29 +185,19 @@ def _settle_steps(run: Run, standing: Collection[str], bench: Bench) -> list[Ste
 def confirm_first_live_run(bench: Bench) -> None:
     """Letters leave for the first time only after an operator said so.
 
-    Raises: ConflictError that says how, while anybody is due.
+    Raises: ConflictError that says how, while there is a letter to go.
     """
     hall = bench.hall
     if not (hall.settings.safety.live and reaches_people(hall.settings)):
         return
-    with hall.database.read() as connection:
-        if audit.is_noted(connection, safety.FIRST_LIVE_RUN, subject="installation"):
-            return
-    if not plan.due_now(hall.database, now=hall.clock(), rules=hall.rules):
+    if first_live.is_confirmed(hall.database):
+        return
+    if not first_live.letters_to_go(hall.database, rules=hall.rules, now=hall.clock()):
         return
     if not bench.is_confirmed:
         raise ConflictError(
             "the first live run waits for an operator: look at `digest run --dry-run`, then start "
             "`digest run` once by hand, or the scheduler with --yes"
         )
-    with hall.database.write() as connection:
-        facts = {"sender": hall.settings.sender, "by": "scheduler --yes"}
-        now = hall.clock()
-        audit.note(
-            connection,
-            safety.FIRST_LIVE_RUN,
-            subject="installation",
-            actor="operator",
-            now=now,
-            facts=facts,
-        )
+    facts = {"sender": hall.settings.sender, "by": "scheduler --yes"}
+    first_live.confirm(hall.database, actor="operator", facts=facts, now=hall.clock())

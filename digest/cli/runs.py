@@ -92,33 +92,20 @@ def run_(
 
 def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
     """Before letters leave for the first time, somebody types how many. Raises: UsageError."""
-    from digest.pipeline import notices, plan, safety
-    from digest.store import audit, runs
+    from digest.pipeline import first_live, notices
 
     if hall.settings.sender == "outbox" or not hall.settings.safety.live:
         return
-    due = plan.due_now(hall.database, now=hall.clock(), rules=hall.rules)
-    with hall.database.read() as connection:
-        if audit.is_noted(connection, safety.FIRST_LIVE_RUN, subject="installation"):
-            return
-        letters = sum(plan.count_due(connection, one) for one in due)
-        unfinished = runs.unfinished_runs(connection)
-        letters += sum(runs.run_counts(connection, one.id)["open"] for one in unfinished)
+    if first_live.is_confirmed(hall.database):
+        return
+    letters = first_live.letters_to_go(hall.database, rules=hall.rules, now=hall.clock())
     letters += notices.waiting_letters(hall.works)
     if not letters:
         return
     if not yes:
         _ask_for_number(letters, sender=hall.settings.sender)
-    with hall.database.write() as connection:
-        facts = {"letters": letters, "sender": hall.settings.sender}
-        audit.note(
-            connection,
-            safety.FIRST_LIVE_RUN,
-            subject="installation",
-            actor=ACTOR,
-            now=hall.clock(),
-            facts=facts,
-        )
+    facts = {"letters": letters, "sender": hall.settings.sender}
+    first_live.confirm(hall.database, actor=ACTOR, facts=facts, now=hall.clock())
 
 
 def _read_suppressions(hall: Any) -> None:

@@ -93,7 +93,7 @@ class SendGridRecords:
         """
         try:
             for address, delivery in list(deliveries.items())[:sample]:
-                if found := self._letter(address, delivery, since, until):
+                if found := self._letter_in_any_case(address, delivery, since, until):
                     return Finding(
                         Found.TAKEN, f"Email Logs hold {delivery}: {found[1]}", found[0].partition(".")[0]
                     )
@@ -114,6 +114,15 @@ class SendGridRecords:
             for entry in self._pages(name, last - OVERLAP, until):
                 at = datetime.fromtimestamp(int(entry["created"]), UTC)
                 yield Suppressed(str(entry["email"]), reason, at, str(entry.get("reason", ""))[:500])
+
+    def _letter_in_any_case(
+        self, address: str, delivery: str, since: datetime, until: datetime
+    ) -> tuple[str, str] | None:
+        """`_letter`; whether the logs keep an address as it was written is not documented."""
+        for spelling in dict.fromkeys((address, address.lower())):
+            if found := self._letter(spelling, delivery, since, until):
+                return found
+        return None
 
     def _letter(
         self, address: str, delivery: str, since: datetime, until: datetime

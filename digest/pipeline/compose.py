@@ -143,7 +143,8 @@ def _finish(database: Database, run: Run, failed: list[str], *, now: datetime) -
         if failed:
             runs.pause_run(connection, run.id, why=failed[0])
             return False
-        current = runs.run_by_id(connection, run.id)
+        # Who adds an edition reopens the composing in the same transaction: before this look, or after it.
+        current = runs.held_run(connection, run.id)
         if current.planned_at is None or editions.editions_to_compose(connection, run.id, limit=1):
             return False
         runs.mark_composed(connection, run.id, now=now)

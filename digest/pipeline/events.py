@@ -14,8 +14,10 @@ from functools import lru_cache
 
 import orjson
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 
 from digest.deliver.events import Event, EventKind
+from digest.deliver.message import one_line
 from digest.errors import SubscriberError
 from digest.model import fingerprint_of
 from digest.pipeline import settle
@@ -26,6 +28,8 @@ from digest.store.events import ACCOUNT, NewEvent, Waiting
 
 LOCK_EVENTS = 7_304
 SOFT_FAILURES = "soft failures"
+PASSED_OVER = "event passed over"
+_AT_ONCE = 1000
 _ACCOUNT, _BLOCKED, _OTHER = EventKind.ACCOUNT, EventKind.BLOCKED, EventKind.OTHER
 _DEFERRED = EventKind.DEFERRED
 _FLAGGED_FROM = 3  # of the last five letters
@@ -106,11 +110,15 @@ def _seconds(at: datetime) -> int:
 def _as_json(facts: list[dict[str, object]]) -> list[bytes]:
     """Each as JSON of its own, but written at once: one by one it costs as much as to store them.
 
-    No string of JSON has a bare quotation mark, so the text between two flat objects is nowhere else.
+    The text between two flat objects stands in a string only where that ends in ``},{``: a mail server may
+    say so.
     """
     if not facts:
         return []
-    return [b'{"' + part + b"}" for part in orjson.dumps(facts)[3:-2].split(b'},{"')]
+    parts = orjson.dumps(facts)[3:-2].split(b'},{"')
+    if len(parts) != len(facts):
+        return [orjson.dumps(one) for one in facts]
+    return [b'{"' + part + b"}" for part in parts]
 
 
 def apply_waiting(database: Database, *, suppression_key: str, now: datetime) -> int:
@@ -118,14 +126,35 @@ def apply_waiting(database: Database, *, suppression_key: str, now: datetime) ->
     with database.read() as connection:
         if not events.waiting(connection, most=1):
             return 0
-    suppressed = 0
+    suppressed, at_once = 0, _AT_ONCE
     while True:
-        with database.write(lock=LOCK_EVENTS) as connection:
-            some = events.waiting(connection)
-            suppressed += sum(_apply(connection, one, key=suppression_key, now=now) for one in some)
-            events.mark_applied(connection, [one.id for one in some], now=now)
+        try:
+            with database.write(lock=LOCK_EVENTS) as connection:
+                some = events.waiting(connection, most=at_once)
+                suppressed += sum(_apply(connection, one, key=suppression_key, now=now) for one in some)
+                events.mark_applied(connection, [one.id for one in some], now=now)
+        except DataError:
+            # One of them holds what the database will not take: that one alone is passed over, and noted.
+            if at_once == 1:
+                _pass_over(database, now=now)
+            at_once = 1
+            continue
         if not some:
             return suppressed
+
+
+def _pass_over(database: Database, *, now: datetime) -> None:
+    with database.write(lock=LOCK_EVENTS) as connection:
+        for one in events.waiting(connection, most=1):
+            audit.note(
+                connection,
+                PASSED_OVER,
+                subject=f"event:{one.id}",
+                actor="provider",
+                now=now,
+                facts={"kind": one.kind},
+            )
+            events.mark_applied(connection, [one.id], now=now)
 
 
 def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -> int:
@@ -136,7 +165,7 @@ def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -
         _flag(connection, event.subscriber_id, now=now)
     if not event.facts["suppression"]:
         return 0
-    said = _ANY_ADDRESS.sub("[address]", str(event.facts["reason"]))
+    said = _ANY_ADDRESS.sub("[address]", one_line(str(event.facts["reason"])))
     evidence = f"{event.facts['word']} at {event.happened_at.isoformat()}, event {event.id}: {said}"
     try:
         suppressions.suppress(

@@ -96,7 +96,7 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     with works.database.read() as connection:
         todo = runs.unfinished_runs(connection)
     waited = timedelta(0)
-    settler = Settler(works.records, not_sent_after=works.not_sent_after)
+    settler = Settler(works.records, works.not_sent_after)
     for run in todo:
         while not works.desk.should_stop():
             is_done = _advance(works, run, told, settler)
@@ -124,7 +124,7 @@ def run_notices(works: Works, *, progress: Progress | None = None) -> list[RunRe
     with works.database.read() as connection:
         todo = [run for run in runs.unfinished_runs(connection) if run.kind is not RunKind.DIGEST]
     for run in todo:
-        settler = Settler(works.records, not_sent_after=works.not_sent_after)
+        settler = Settler(works.records, works.not_sent_after)
         _advance(works, run, progress or Progress(), settler)
     return [report(works.database, run.id) for run in todo]
 

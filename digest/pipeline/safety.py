@@ -22,7 +22,6 @@ from digest.store.runs import Run
 _CLOCKS_DIFFER = timedelta(days=1)
 
 RESUMED = "run resumed"
-FIRST_LIVE_RUN = "first live run confirmed"
 
 
 @dataclass(frozen=True, slots=True)

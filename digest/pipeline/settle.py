@@ -13,7 +13,7 @@ from typing import Protocol
 
 from digest.deliver.events import EventKind
 from digest.deliver.evidence import Finding, Found
-from digest.deliver.message import address_fault
+from digest.deliver.message import address_fault, envelope_address
 from digest.errors import NotFoundError
 from digest.links import delivery_id
 from digest.store import doubts, runs
@@ -22,6 +22,8 @@ from digest.store.doubts import Doubtful
 
 LAG = timedelta(hours=4)
 """Email Logs are minutes behind; hours after it can have left, what they lack was not sent (ADR 0011)."""
+LOGS_REMEMBER = timedelta(days=2)
+"""Email Logs forget, after a time that no document names: what they lack later than this proves nothing."""
 # So many that not all of them can have been left out of the request for a fault of their address.
 _SAMPLE = 25
 PROOFS = tuple(kind.value for kind in EventKind if kind not in (EventKind.ACCOUNT, EventKind.OTHER))
@@ -51,9 +53,9 @@ class Settler:
     ``not_sent_after``: how long the logs must have had nothing; None leaves that to an operator.
     """
 
-    records: Records | None = None
+    records: Records | None
+    not_sent_after: timedelta | None
     asked: set[int] = field(default_factory=set)
-    not_sent_after: timedelta | None = LAG
 
     def settle(self, database: Database, run_id: int, *, now: datetime) -> Settled:
         """Settle what evidence allows in a run. Twice is harmless."""
@@ -100,10 +102,19 @@ def finding_of(
     """What the provider's logs say of one batch now."""
     with database.read() as connection:
         letters = doubts.letters_of(connection, batch.id, most=_SAMPLE)
-    deliveries = {address: delivery_id(run_id, id_) for id_, address in letters if not address_fault(address)}
+    deliveries = {
+        # As the request had it, since that is what the logs know.
+        envelope_address(address): delivery_id(run_id, id_)
+        for id_, address in letters
+        if not address_fault(address)
+    }
     if not deliveries:
         return Finding(Found.UNKNOWN, "nobody is left in it whom one could ask about")
-    return records.was_taken(deliveries, since=batch.since, until=max(now, batch.until), sample=_SAMPLE)
+    found = records.was_taken(deliveries, since=batch.since, until=max(now, batch.until), sample=_SAMPLE)
+    if found.found is Found.NOT_FOUND and now - batch.until > LOGS_REMEMBER:
+        why = f"{found.why}, but after {LOGS_REMEMBER.days} days they may have forgotten: settle it yourself"
+        return Finding(Found.UNKNOWN, why)
+    return found
 
 
 def to_settle(database: Database, run_id: int, *, batch_id: int | None) -> list[Doubtful]:

@@ -220,6 +220,9 @@ class SummarySettings(Section):
     inbox: Path | None = Field(default=None, description="watched folder; files end as .done or .refused")
 
 
+_LONGEST_LAG = timedelta(hours=24)
+
+
 class SendGridSettings(Section):
     """Hand-over to SendGrid."""
 
@@ -241,7 +244,7 @@ class SendGridSettings(Section):
     )
     not_sent_after: Duration | None = Field(
         default=timedelta(hours=4),
-        description="doubtful letters that Email Logs lack after this go again; never: you settle them",
+        description="doubtful letters that Email Logs lack after this (at most 24h) go again; or never",
     )
     webhook_public_key: str = Field(default="", description="public key of the signed Event Webhook")
 
@@ -254,6 +257,13 @@ class SendGridSettings(Section):
     @classmethod
     def _or_never(cls, value: object) -> object:
         return None if str(value).strip().lower() == "never" else value
+
+    @field_validator("not_sent_after")
+    @classmethod
+    def _while_logs_remember(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value > _LONGEST_LAG:
+            raise ValueError("write at most 24h, since Email Logs forget, or never")
+        return value
 
 
 class SmtpSettings(Section):

@@ -202,8 +202,14 @@ def replan(
 
 def _new_batch(connection: Connection, run_id: int, edition: int, *, size: int, attempt: int = 1) -> int:
     """One more batch of an edition: ready with a page, closed without."""
+    # Numbers are of all revisions together: what is put back joins the newest one, and keeps its own.
     number = connection.execute(
-        text("SELECT coalesce(max(number), -1) + 1 FROM batch WHERE edition_id = :e"), {"e": edition}
+        text(
+            "SELECT coalesce(max(b.number), -1) + 1 FROM edition n JOIN edition e "
+            "ON e.run_id = n.run_id AND e.profile_id = n.profile_id AND e.from_seq = n.from_seq "
+            "JOIN batch b ON b.edition_id = e.id WHERE n.id = :e"
+        ),
+        {"e": edition},
     ).scalar_one()
     key = batch_key(edition, number=number, attempt=attempt)
     connection.execute(

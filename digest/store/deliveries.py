@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, text
 from sqlalchemy.schema import CreateTable, DropTable
 
 from digest.errors import StoreError
@@ -201,11 +201,11 @@ def _write_map(
 
 _EMPTY = "(e.composed_at IS NOT NULL AND e.page_id IS NULL)"
 # Ready and claimed before by somebody who died is a repeatable sender's letter that may have arrived.
+_IS_UNCLAIMED = "b.state IN ('waiting', 'refused', 'closed') OR (b.state = 'ready' AND b.claimed_at IS NULL)"
 # Asked for each delivery and not joined (ADR 0016).
+_HAS_WORDS = f"NOT coalesce((SELECT {_EMPTY} FROM edition e WHERE e.id = d.edition_id), FALSE)"
 _UNCLAIMED = f"""
-coalesce((SELECT b.state IN ('waiting', 'refused', 'closed') OR (b.state = 'ready' AND b.claimed_at IS NULL)
-          FROM batch b WHERE b.id = d.batch_id), TRUE)
-AND NOT coalesce((SELECT {_EMPTY} FROM edition e WHERE e.id = d.edition_id), FALSE)
+coalesce((SELECT {_IS_UNCLAIMED} FROM batch b WHERE b.id = d.batch_id), TRUE) AND {_HAS_WORDS}
 """
 
 
@@ -286,16 +286,42 @@ def end_batch(connection: Connection, batch_id: int, *, ended: Ended) -> int:
     return _end_where(connection, "d.batch_id = :batch", {"batch": batch_id}, ended=ended)
 
 
+_GIVEN_BACK = Table(
+    "given_back",
+    MetaData(),
+    Column("batch_id", BigInteger, primary_key=True),
+    Column("is_unclaimed", Integer, nullable=False),
+    prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
+)
+
+
 def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     """End everything of a run that has not been claimed (cancelled, expired), ranges given back."""
-    n = _end_unclaimed(connection, f"d.run_id = :run AND {_UNCLAIMED}", {"run": run_id}, ended=ended)
+    values = {"run": run_id}
+    # The same batches for all three statements: what somebody puts back meanwhile is not among them.
+    connection.execute(DropTable(_GIVEN_BACK, if_exists=True))
+    connection.execute(CreateTable(_GIVEN_BACK))
+    hold = "FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    connection.execute(
+        text(
+            "INSERT INTO given_back (batch_id, is_unclaimed) "
+            f"SELECT b.id, CASE WHEN {_IS_UNCLAIMED} THEN 1 ELSE 0 END FROM batch b WHERE b.run_id = :run "
+            f"AND b.state IN ('waiting', 'ready', 'refused', 'closed') ORDER BY b.id {hold}"
+        ),
+        values,
+    )
+    theirs = "SELECT batch_id FROM given_back WHERE is_unclaimed = 1"
+    which = f"d.run_id = :run AND (d.batch_id IS NULL OR d.batch_id IN ({theirs})) AND {_HAS_WORDS}"
+    n = _end_where(connection, which, values, ended=ended)
     connection.execute(
         text(
             "UPDATE batch SET state = CASE WHEN claimed_at IS NULL THEN 'closed' ELSE 'uncertain' END "
-            "WHERE run_id = :run AND state IN ('waiting', 'ready') AND (attempt = 1 OR :is_cancelled = 1)"
+            "WHERE id IN (SELECT batch_id FROM given_back) "
+            "AND state IN ('waiting', 'ready') AND (attempt = 1 OR :is_cancelled = 1)"
         ),
         # What somebody settled as not sent goes again, however late: its readers may be further already.
-        {"run": run_id, "is_cancelled": int(ended is Ended.CANCELLED)},
+        {"is_cancelled": int(ended is Ended.CANCELLED)},
     )
     return n
 

@@ -30,6 +30,10 @@ _BROKEN = {
         LEFT JOIN subscriber s ON s.id = d.subscriber_id WHERE r.kind = 'digest' AND s.id IS NULL""",
     "deliveries name a batch of another run": """
         SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id WHERE b.run_id <> d.run_id""",
+    "deliveries are open in a batch that is closed, though there is a letter": """
+        SELECT count(*) FROM delivery d JOIN batch b ON b.id = d.batch_id
+        JOIN edition e ON e.id = d.edition_id
+        WHERE d.ended IS NULL AND b.state IN ('closed', 'refused') AND e.page_id IS NOT NULL""",
     "deliveries name an edition that is not there": """
         SELECT count(*) FROM delivery d LEFT JOIN edition e ON e.id = d.edition_id WHERE e.id IS NULL""",
     "log lines name a first line that is not there": """

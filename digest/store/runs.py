@@ -82,6 +82,12 @@ def run_by_id(connection: Connection, id_: int) -> Run:
     return _run(row)
 
 
+def held_run(connection: Connection, id_: int) -> Run:
+    """The run, which nobody else can change before this transaction ends. Raises: NotFoundError."""
+    connection.execute(select(_T.c.id).where(_T.c.id == id_).with_for_update())
+    return run_by_id(connection, id_)
+
+
 def all_runs(connection: Connection, *, limit: int = 50, digests: bool | None = None) -> tuple[Run, ...]:
     """The newest runs first: all, only digests, or (False) only notices."""
     query = select(_T).order_by(_T.c.id.desc()).limit(limit)

@@ -109,12 +109,20 @@ class Town:
         self, n: int = 1, *, wishes: Profile | None = None, schedule: Schedule = WEEKLY
     ) -> list[int]:
         """So many new readers with these wishes (default: all of aber)."""
-        with self.database.write() as connection:
+        with self.database.read() as connection:
             total = sum(subscribers.state_counts(connection).values())
+        addresses = [f"reader{total + i}@test.example" for i in range(n)]
+        return self.subscribe_at(*addresses, wishes=wishes, schedule=schedule)
+
+    def subscribe_at(
+        self, *addresses: str, wishes: Profile | None = None, schedule: Schedule = WEEKLY
+    ) -> list[int]:
+        """New readers with these addresses."""
+        with self.database.write() as connection:
             return [
                 subscribers.add_subscriber(
                     connection,
-                    f"reader{total + i}@test.example",
+                    address,
                     name="",
                     profile=wishes or following("aber"),
                     schedule=schedule,
@@ -124,7 +132,7 @@ class Town:
                     source="test",
                     now=self.now,
                 )
-                for i in range(n)
+                for address in addresses
             ]
 
     def set_wishes(self, reader: int, wishes: Profile) -> None:

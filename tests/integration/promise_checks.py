@@ -167,7 +167,7 @@ class CheckedWorld(World):
                 records = TrueRecords(Found.TAKEN if has_arrived else Found.NOT_FOUND)
                 late = max(self.now, batch.until) + settle.LAG
                 others = {one.id for _, one in found} - {batch.id}
-                Settler(records, asked=others).settle(self.database, run.id, now=late)
+                Settler(records, settle.LAG, asked=others).settle(self.database, run.id, now=late)
             elif how == "operator":
                 settle.settle_by_hand(
                     self.database, run.id, is_sent=has_arrived, batch_id=batch.id, now=self.now

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.exc import DataError
 
 from digest.deliver.fake_sendgrid import SignedPost, SigningKey
 from digest.links import delivery_id
@@ -163,6 +165,44 @@ def test_what_ends_a_mailbox_suppresses_it_with_reason_and_evidence(
     ((evidence,),) = office.town.rows("SELECT evidence FROM suppression")
     assert word in evidence
     assert "@" not in evidence
+
+
+@pytest.mark.parametrize(
+    "said", ["451 x},{", '451 "},{"', "451 \u0000 no such user", "451 ein\u00a0Gruß \u2028"]
+)
+def test_whatever_a_mail_server_says_no_event_of_the_post_is_lost(office: Office, said: str) -> None:
+    run, (ann, bob) = office.sent()
+    odd = office.event("bounce", run, ann, type="bounce", reason=said)
+    counts = office.post(odd, office.event("spamreport", run, bob))
+    assert counts["new"] == 2
+    assert (office.state(ann), office.state(bob)) == (SubscriberState.SUPPRESSED, SubscriberState.SUPPRESSED)
+    assert office.town.rows("SELECT count(*) FROM event WHERE applied_at IS NULL") == [(0,)]
+
+
+def test_an_address_that_nobody_can_have_holds_up_no_other_event(office: Office) -> None:
+    run, (ann, _) = office.sent()
+    nobody = {"event": "bounce", "type": "bounce", "email": "no\u0000body@x.example", "timestamp": 1}
+    office.post(nobody, office.event("spamreport", run, ann))
+    assert office.state(ann) is SubscriberState.SUPPRESSED
+
+
+def test_an_event_that_the_database_refuses_is_passed_over_and_noted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digest.store import suppressions as kept
+
+    run, (ann, bob) = office.sent()
+    suppress = kept.suppress
+
+    def refuse_ann(connection: Any, address: str, **rest: Any) -> None:
+        if address == office.address(ann):
+            raise DataError("INSERT", {}, ValueError("not a value of this database"))
+        suppress(connection, address, **rest)
+
+    monkeypatch.setattr(kept, "suppress", refuse_ann)
+    office.post(office.event("spamreport", run, ann), office.event("spamreport", run, bob))
+    assert (office.state(ann), office.state(bob)) == (SubscriberState.ACTIVE, SubscriberState.SUPPRESSED)
+    assert office.town.rows("SELECT action FROM audit") == [("event passed over",)]
 
 
 @pytest.mark.parametrize(

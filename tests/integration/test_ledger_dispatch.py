@@ -17,7 +17,7 @@ from digest.pipeline.pacing import FIRST_REQUESTS
 from digest.store import batches, deliveries, recheck, runs
 from digest.store.database import LOCK_PLAN, Database
 from digest.store.spans import Range
-from digest.testing import KilledError
+from digest.testing import KilledError, take_all
 from tests.integration.ledger_town import HOLD, SUNDAY, WEEK, Town, following
 
 
@@ -362,6 +362,62 @@ def test_a_letter_that_is_just_given_back_is_nobody_s_to_claim(postgres_url: str
     assert town.counts(run)["cancelled"] == 3
     assert town.broken() == []
     town.database.close()
+
+
+@pytest.mark.parametrize("moment", ["UPDATE subscriber", "UPDATE delivery", "UPDATE batch"])
+def test_what_is_put_back_while_a_run_is_cancelled_is_given_back_too(postgres_url: str, moment: str) -> None:
+    town = Town(Database(postgres_url))
+    town.publish(1)
+    readers = town.subscribe(4)
+    run = town.planned()
+    (taken, *_) = claim(town, run.id, "one", claim_size=1)
+    done: list[bool] = []
+
+    def put_back(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if statement.startswith(moment) and not done:
+            done.append(False)
+            done.append(record(town, taken.id, "one", BatchState.READY))
+
+    event.listen(town.database.engine, "before_cursor_execute", put_back)
+    plan.cancel(town.database, run.id, why="asked", now=town.now)
+    event.remove(town.database.engine, "before_cursor_execute", put_back)
+    assert done == [False, True]
+    assert town.broken() == []
+    dispatch.complete(town.database, town.again(run), now=town.now)
+    assert town.counts(run)["cancelled"] == 4
+    assert [town.mark(reader) for reader in readers] == [0, 0, 0, 0]
+    assert town.broken() == []
+    town.publish(2)
+    town.at(SUNDAY + WEEK).run()
+    assert sorted(town.letters()) == readers
+    town.database.close()
+
+
+def test_a_batch_put_back_after_a_correction_finds_its_number_free(town: Town) -> None:
+    """While it was out its edition got new words, and somebody who changed wishes came to them."""
+    town.subscribe(2)
+    (mover,) = town.subscribe(wishes=following("bury"))
+    town.publish(1)
+    town.publish(2, slug="bury")
+    run = town.planned()
+    calls: list[int] = []
+
+    def slow_down(outgoing: Outgoing) -> Outcome:
+        if calls:
+            return take_all(outgoing)
+        calls.append(1)
+        town.publish(1, words="Corrected words")
+        town.set_wishes(mover, following("aber"))
+        # Another process rechecks, and finds the mover.
+        dispatch.dispatch(town.database, run, town.desk("two"))
+        return Refused("429 slow down", is_final=False, slows_all=True)
+
+    town.sender.answer = slow_down
+    town.dispatch(run, "one", claim_size=1)
+    town.now += timedelta(hours=1)
+    town.run()
+    assert town.counts(run)["handed_over"] == 3
+    assert town.state(run) is RunState.COMPLETED
 
 
 def test_a_letter_that_a_later_run_is_just_taking_over_is_nobody_s_to_claim(postgres_url: str) -> None:

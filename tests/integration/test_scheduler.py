@@ -17,15 +17,18 @@ from sqlalchemy import text
 
 from digest import slots
 from digest.compose.profile import profile_of
-from digest.model import Council, Origin, Schedule, SubscriberState, Summary
+from digest.deliver.evidence import Finding, Found
+from digest.errors import ConflictError
+from digest.model import BatchState, Council, Origin, Schedule, SubscriberState, Summary
 from digest.pipeline import publish
 from digest.pipeline.identity import url_key
 from digest.settings import load_settings
-from digest.store import councils, feeds, invariants, subscribers, tasks
+from digest.store import batches, councils, feeds, invariants, runs, subscribers, tasks
 from digest.wiring import Hall
 from scheduler.health import FIRST_WAIT, NEVER_LONG_WAIT, PARKED_WAIT, wait_after
+from scheduler.jobs import do
 from scheduler.lanes import Lane
-from scheduler.steps import FEEDS, HOUSE, LETTERS, NOTICES, Bench, Step
+from scheduler.steps import FEEDS, HOUSE, LETTERS, LOOKS, NOTICES, Bench, Step
 
 THURSDAY = datetime(2025, 9, 4, 9, 0, tzinfo=UTC)
 SUNDAY = datetime(2025, 9, 7, 17, 0, tzinfo=UTC)  # 18:00 in London
@@ -99,8 +102,8 @@ class House:
                 for i in range(n)
             ]
 
-    def publish(self, number: int) -> None:
-        """News in aber."""
+    def publish(self, number: int, *, words: str = "The committee met.") -> None:
+        """News in aber, or other words for them."""
         url = f"https://aber.example/{number}"
         summary = Summary(
             council="aber",
@@ -108,7 +111,7 @@ class House:
             starts_at=datetime(2025, 9, 3, 10, number, tzinfo=UTC),
             starts_on=date(2025, 9, 3),
             origin=Origin.HUMAN,
-            lead="The committee met.",
+            lead=words,
             url=url,
         )
         database = self.halls[0].database
@@ -121,6 +124,14 @@ class House:
 def _skeleton() -> Any:
     """Compiled once: it takes a second, and a hall is made for every lane."""
     return Hall(load_settings(None, {}, toml_text=f'secret_key = "{KEY}"'), lambda: THURSDAY).skeleton
+
+
+class NothingKnown:
+    """A provider's logs that hold nothing."""
+
+    def was_taken(self, deliveries: object, **asked: object) -> Finding:
+        """Nothing."""
+        return Finding(Found.NOT_FOUND, "nothing is known")
 
 
 def _toml(house: House, options: dict[str, Any]) -> str:
@@ -379,6 +390,60 @@ def test_the_first_live_run_waits_for_somebody_to_say_so(house: House) -> None:
     house.now += FIRST_WAIT
     Lane(LETTERS, Bench(hall, is_confirmed=True)).turn()
     assert house.rows("SELECT count(*) FROM run") == [(1,)]
+
+
+def test_letters_left_from_before_it_was_live_wait_for_somebody_too(house: House) -> None:
+    house.subscribe(1)
+    house.publish(1)
+    house.now = SUNDAY
+    look = LOOKS[LETTERS]
+    assert [step.task for step in look(Bench(house.hall()))] == ["plan"]
+    live = {"sender": '"smtp"', "safety": "{live = true}", "smtp": '{host = "127.0.0.1", port = 9}'}
+    do(Bench(house.hall()), Step("plan", (1,)))
+    do(Bench(house.hall()), Step("compose", (1,)))
+    with pytest.raises(ConflictError, match="first live run waits"):
+        look(Bench(house.hall(**live)))
+    assert [step.task for step in look(Bench(house.hall(**live), is_confirmed=True))] == ["dispatch"]
+
+
+def test_words_that_a_correction_asks_for_at_the_last_moment_are_composed(house: House) -> None:
+    """The run's row says composed, its batches wait: the batches are right."""
+    house.subscribe(1)
+    house.publish(1)
+    house.now = SUNDAY
+    look = LOOKS[LETTERS]
+    look(Bench(house.hall()))
+    for task in ("plan", "compose"):
+        do(Bench(house.hall()), Step(task, (1,)))
+    house.publish(1, words="It met again.")
+    with house.halls[0].database.write() as connection:
+        runs.mark_composed(connection, 1, now=house.now)
+    assert [step.task for step in look(Bench(house.hall()))] == ["compose"]
+    house.turn(SUNDAY + timedelta(minutes=1))
+    assert sorted(house.letters().values()) == [1]
+
+
+def test_empty_logs_settle_nothing_where_that_is_left_to_an_operator(house: House) -> None:
+    house.subscribe(1)
+    house.publish(1)
+    house.now = SUNDAY
+    look = LOOKS[LETTERS]
+    for never, then in (("never", "uncertain"), ("4h", "ready")):
+        hall = house.hall(sendgrid=f'{{not_sent_after = "{never}"}}')
+        hall.records = NothingKnown()
+        look(Bench(hall))
+        if never == "never":
+            do(Bench(hall), Step("plan", (1,)))
+            do(Bench(hall), Step("compose", (1,)))
+            with hall.database.write(durable=True) as connection:
+                until = house.now + timedelta(minutes=1)
+                (held,) = batches.claim(
+                    connection, 1, holder="gone", now=house.now, held_until=until, claim_size=1
+                )
+                batches.record(connection, held.id, holder="gone", state=BatchState.UNCERTAIN, now=house.now)
+            house.now += timedelta(hours=6)
+        do(Bench(hall), Step("settle", (1,)))
+        assert then in {state for (state,) in house.rows("SELECT state FROM batch")}
 
 
 # --- the inbox --------------------------------------------------------------------------------------------

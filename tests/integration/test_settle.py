@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from digest.deliver.evidence import Finding, Found
+from digest.deliver.evidence import Finding, Found, SendGridRecords
+from digest.deliver.fake_sendgrid import Fault, serve
+from digest.deliver.sendgrid import SendGrid, transport_of
 from digest.errors import NotFoundError
 from digest.model import InDoubt, RunState, SubscriberState
 from digest.pipeline import dispatch, settle
 from digest.pipeline.run import run_due
+from digest.store import doubts
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import take_all
@@ -183,3 +186,47 @@ def test_logs_that_cannot_be_read_leave_the_doubt_however_late(town: Town) -> No
     logs = run_with_logs(town, Found.UNKNOWN)
     assert town.counts(run)["uncertain"] == 2
     assert logs.asked == 1
+
+
+def test_what_the_logs_lack_after_days_they_may_have_forgotten(town: Town) -> None:
+    run = in_doubt(town)
+    town.sender.arrived.clear()
+    town.now += settle.LOGS_REMEMBER + timedelta(hours=5)
+    run_with_logs(town, Found.NOT_FOUND)
+    assert town.counts(run)["uncertain"] == 2
+    assert letters_each(town) == {}
+    with town.database.read() as connection:
+        (doubt,) = doubts.doubtful(connection, run.id)
+    finding = settle.finding_of(town.database, Logs(Found.NOT_FOUND), run.id, doubt, now=town.now)
+    assert finding.found is Found.UNKNOWN
+    assert "settle it yourself" in finding.why
+    assert by_hand(town, run, is_sent=True) == 1
+
+
+@pytest.mark.parametrize("address", ["anna@münchen.example", "Anna.Long@Example.org"])
+def test_the_logs_know_an_address_as_the_request_had_it(town: Town, address: str) -> None:
+    """The provider took it and its answer was lost: hours later nobody gets a second letter."""
+    town.subscribe_at(address)
+    town.publish(1)
+    town.at(SUNDAY)
+    with serve() as fake:
+        fake.account.set_now(town.now.timestamp())
+        fake.account.faults.queue = [Fault("reset_after_accept")]
+        timeouts = {"connect_timeout_s": 5.0, "read_timeout_s": 5.0}
+        sender = SendGrid("SG.fake", base_url=fake.url, **timeouts)
+        transport = transport_of("SG.fake", base_url=fake.url, **timeouts)
+
+        def run() -> Run:
+            works = replace(town.works(), desk=replace(town.desk(), sender=sender))
+            works = replace(works, records=SendGridRecords(transport))
+            return run_due(works, patience=timedelta(0))[0].run
+
+        doubtful = run()
+        assert town.counts(doubtful)["uncertain"] == 1
+        town.now += settle.LAG + timedelta(hours=1)
+        fake.account.set_now(town.now.timestamp())
+        run()
+        assert town.counts(doubtful)["handed_over"] == 1
+        assert len(fake.account.messages) == 1
+        sender.close()
+        transport.close()

@@ -130,7 +130,8 @@ def _test_of(name: str, operator: str, words: list[str], account: Account) -> Ca
     if name == "categories":
         return lambda m: bool(set(m.categories) & set(words))
     if name == "to_email":
-        return lambda m: m.address.lower() == words[0].lower()
+        # The harder of two readings of the documents, which do not say whether case matters.
+        return lambda m: m.address.lower() == words[0]
     return lambda m: _summary(account, m).get(name) in words
 
 
@@ -139,7 +140,7 @@ def _summary(account: Account, message: Message) -> dict[str, Any]:
         "from_email": message.mail["from"]["email"],
         "sg_message_id": message.sg_message_id,
         "subject": message.subject,
-        "to_email": message.address,
+        "to_email": message.address.lower(),
         "status": _status_of(account, message),
         "sg_message_id_created_at": datetime.fromtimestamp(message.accepted_at, UTC).isoformat(),
     }
