@@ -21,6 +21,7 @@ from digest.errors import DeliveryError, SettingsError
 from digest.http_answers import Reader, next_answer
 
 MAX_ANSWER_BYTES = 8_000_000  # of a page of suppressions; answers to letters are a few hundred bytes
+_EARLY_S = 1.0  # it was said before the connection broke, and is here by then
 _FRESH_AFTER_S = 25.0  # an idle connection is closed by the far side soon after 30 s (contracts: sendgrid, 1)
 
 
@@ -111,8 +112,14 @@ class Transport:
         """
         connection = self._take()
         try:
-            self._send(connection, method, path, body, headers or {})
-            answer, may_stay = self._read(connection)
+            try:
+                self._send(connection, method, path, body, headers or {})
+                answer, may_stay = self._read(connection)
+            except NotSentError:
+                early = self._early_answer(connection)
+                if early is None:
+                    raise
+                answer, may_stay = early, False
         except BaseException:
             connection.close()
             raise
@@ -186,6 +193,16 @@ class Transport:
             raise UnansweredError(f"no answer from {self.base_url}: {_said(error)}") from error
         may_stay = found.isclosed() and not found.will_close
         return Answer(found.status, found.fields, body[:MAX_ANSWER_BYTES]), may_stay
+
+    def _early_answer(self, connection: _Connection) -> Answer | None:
+        """What a server said that would not hear the end of a request: that it refuses it (401, 413)."""
+        connection.socket.settimeout(_EARLY_S)
+        try:
+            answer, _ = self._read(connection)
+        except (UnansweredError, OSError):
+            return None
+        # 408 ends a connection that idled too long, and says nothing of the request that met it.
+        return answer if 400 <= answer.status < 500 and answer.status != 408 else None
 
     def _give_back(self, connection: _Connection) -> None:
         with self._lock:

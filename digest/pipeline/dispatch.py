@@ -131,7 +131,7 @@ class _Hand:
             if pacing.leaves_from(connection, run, desk.send_between, now=now) > now:
                 return []
             per_hour = desk.letters_per_hour
-            if per_hour is not None and pace.free_from(connection) > now:
+            if per_hour is not None and pace.free_from(connection, now=now) > now:
                 return []
             held = batches.claim(
                 connection,
@@ -286,7 +286,7 @@ class _Hand:
                 in_a_row = troubles.put_off(connection, self._run.id)
                 until = pacing.come_back_at(refused.retry_at, in_a_row, now=desk.clock(), dice=desk.dice())
             self._wait_until = until = max(until, refused.retry_at or until)
-            troubles.hold(connection, until=until)
+            troubles.hold(connection, until=until, now=desk.clock())
         return until
 
     def _has_too_many_refusals(self) -> bool:

@@ -194,7 +194,7 @@ def _comes_back(works: Works, run: Run, *, within: timedelta) -> bool:
     """Whether letters may leave later, as the provider asked or when it is day, and soon enough to wait."""
     now = works.desk.clock()
     with works.database.read() as connection:
-        retry_at = runs.next_retry(connection, run.id)
+        retry_at = runs.next_retry(connection, run.id, now=now)
         if retry_at is None:
             return False
         leaves_at = pacing.leaves_from(connection, run, works.desk.send_between, now=max(retry_at, now))

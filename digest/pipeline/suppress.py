@@ -50,7 +50,7 @@ def sync(database: Database, lists: Lists, *, suppression_key: str, now: datetim
     Killed or refused half-way, what was read is kept and the next time reads it again.
     Raises: EvidenceUnavailableError.
     """
-    since = last_sync(database)
+    since = last_sync(database, now=now)
     seen = new = 0
     for some in _in_parts(lists.suppressed_since(since or _EVER, now)):
         entries = [_entry(one, now=now) for one in some]
@@ -58,19 +58,19 @@ def sync(database: Database, lists: Lists, *, suppression_key: str, now: datetim
             new += suppressions.suppress_all(connection, entries, key=suppression_key)
         seen += len(some)
     with database.write() as connection:
-        facts.keep_later(connection, _MARK, now)
+        facts.keep_later(connection, _MARK, now, now=now)
     return Synced(seen, new, since, now)
 
 
-def last_sync(database: Database) -> datetime | None:
+def last_sync(database: Database, *, now: datetime) -> datetime | None:
     """Up to when the provider's lists are known; None before the first reading."""
     with database.read() as connection:
-        return facts.instant(connection, _MARK)
+        return facts.instant(connection, _MARK, now=now)
 
 
 def is_due(database: Database, *, now: datetime, every: timedelta = EVERY) -> bool:
     """Whether the last reading is that long ago."""
-    last = last_sync(database)
+    last = last_sync(database, now=now)
     return last is None or now - last >= every
 
 

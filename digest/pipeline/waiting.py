@@ -59,9 +59,9 @@ def _for_all(
     desk = works.desk
     if (at := pacing.leaves_from(connection, run, desk.send_between, now=now)) > now:
         yield f"digests leave between {desk.send_between} (schedule.send_between)", at
-    if (held := troubles.held_until(connection)) is not None and held > now:
+    if (held := troubles.held_until(connection, now=now)) is not None and held > now:
         yield "the provider asked to wait, or could not be reached", held
-    full = pace.full_at(connection) if desk.letters_per_hour is not None else None
+    full = pace.full_at(connection, now=now) if desk.letters_per_hour is not None else None
     if full is not None and full > now:
         yield f"no more than {desk.letters_per_hour} letters an hour (sendgrid.letters_per_hour)", full
     begins = pacing.first_request_at(connection, run, spread=desk.spread, more_than=desk.sender.batch_size)

@@ -7,32 +7,25 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from digest.store import facts
-from digest.store.types import from_stored, to_stored
 
 _KEY = "letters_free_from"
 
 
-def free_from(connection: Connection) -> datetime:
+def free_from(connection: Connection, *, now: datetime) -> datetime:
     """From when letters may leave again. On PostgreSQL the row stays locked to the end of the transaction."""
-    connection.execute(
-        text("INSERT INTO meta (key, value) VALUES (:key, '0') ON CONFLICT (key) DO NOTHING"), {"key": _KEY}
-    )
-    lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
-    value = connection.execute(text(f"SELECT value FROM meta WHERE key = :key{lock}"), {"key": _KEY})
-    return from_stored(int(value.scalar_one()))
+    facts.hold(connection, _KEY)
+    return full_at(connection, now=now) or now
 
 
-def full_at(connection: Connection) -> datetime | None:
+def full_at(connection: Connection, *, now: datetime) -> datetime | None:
     """The same for who only looks; None when no letter has ever left under a limit."""
-    return facts.instant(connection, _KEY)
+    return facts.instant(connection, _KEY, now=now)
 
 
 def draw(connection: Connection, letters: int, *, per_hour: int, now: datetime) -> None:
     """So many letters leave now: the next ones wait until the hour's share for these is over."""
-    free = max(free_from(connection), now) + timedelta(hours=1) * letters / per_hour
-    connection.execute(
-        text("UPDATE meta SET value = :value WHERE key = :key"), {"value": str(to_stored(free)), "key": _KEY}
-    )
+    free = max(free_from(connection, now=now), now) + timedelta(hours=1) * letters / per_hour
+    facts.keep(connection, _KEY, free, now=now)

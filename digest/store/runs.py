@@ -230,7 +230,7 @@ def has_work(connection: Connection, id_: int, *, now: datetime, may_leave: bool
     return connection.execute(query, {"run": id_, "now": to_stored(now)}).one_or_none() is not None
 
 
-def next_retry(connection: Connection, id_: int) -> datetime | None:
+def next_retry(connection: Connection, id_: int, *, now: datetime) -> datetime | None:
     """When the first batch that was put off may be tried again; None when none waits, or the run may not."""
     if not may_send(connection, id_):
         return None
@@ -238,7 +238,7 @@ def next_retry(connection: Connection, id_: int) -> datetime | None:
     found = connection.execute(query, {"run": id_}).scalar()
     if found is None:
         return None
-    return max(from_stored(found), troubles.held_until(connection) or from_stored(0))
+    return max(from_stored(found), troubles.held_until(connection, now=now) or from_stored(0))
 
 
 # Each in one statement: between two a letter could come to its end, and be counted twice. Batch and edition

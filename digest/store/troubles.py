@@ -76,17 +76,17 @@ def _ever(connection: Connection, run_id: int) -> tuple[int, int]:
     return found.get("refused", 0), found.get("handed_over", 0)
 
 
-def hold(connection: Connection, *, until: datetime) -> None:
+def hold(connection: Connection, *, until: datetime, now: datetime) -> None:
     """No letter of any run leaves before that instant: the provider asks for it."""
-    facts.keep_later(connection, _HELD, until)
+    facts.keep_later(connection, _HELD, until, now=now)
 
 
-def held_until(connection: Connection) -> datetime | None:
+def held_until(connection: Connection, *, now: datetime) -> datetime | None:
     """Until when the provider wants nothing; None when it never asked."""
-    return facts.instant(connection, _HELD)
+    return facts.instant(connection, _HELD, now=now)
 
 
 def is_held(connection: Connection, *, now: datetime) -> bool:
     """Whether the provider wants nothing yet."""
-    until = held_until(connection)
+    until = held_until(connection, now=now)
     return until is not None and until > now

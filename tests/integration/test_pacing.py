@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Refused, RunState
 from digest.pipeline import dispatch, pacing
-from digest.store import troubles
+from digest.pipeline.run import run_due
+from digest.store import pace, troubles
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import KilledError, take_all
-from tests.integration.ledger_town import SUNDAY, Town
+from tests.integration.ledger_town import SUNDAY, WEEK, Town
 
 LATER = Refused("slow down", is_final=False, slows_all=True)
 
@@ -248,8 +249,31 @@ def test_requests_under_way_that_are_all_put_off_were_put_off_once(town: Town) -
     answers(town, HandedOver(), LATER, LATER)
     dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
     with town.database.read() as connection:
-        until = troubles.held_until(connection)
+        until = troubles.held_until(connection, now=town.now)
     assert until == town.now + pacing.backoff(1, dice=1)
     town.now = until
     dispatch.dispatch(town.database, run, replace(town.desk(), at_once=3))
     assert town.counts(run) == {"due": 6, "editions": 1, "handed_over": 6}
+
+
+def test_a_rehearsal_of_next_spring_holds_up_no_letter_of_today(town: Town) -> None:
+    """The hourly share that it drew, and the wait that was asked of it, are of a clock that ran ahead."""
+    town.subscribe(2)
+    town.publish(1)
+    slow = replace(town.works(), desk=replace(town.desk(), letters_per_hour=1000))
+    town.now = SUNDAY + 26 * WEEK + timedelta(hours=1)
+    run_due(slow, patience=timedelta(0))
+    assert sum(len(said) for said in town.letters().values()) == 2
+    with town.database.write() as connection:
+        troubles.hold(connection, until=town.now + timedelta(hours=1), now=town.now)
+    town.sender.arrived.clear()
+    town.now = SUNDAY + timedelta(minutes=5)
+    town.publish(2)
+    run_due(slow, patience=timedelta(0))
+    assert sum(len(said) for said in town.letters().values()) == 2
+    with town.database.write() as connection:
+        assert troubles.held_until(connection, now=town.now) is None
+        # What is asked for now is believed now.
+        troubles.hold(connection, until=town.now + timedelta(minutes=9), now=town.now)
+        assert troubles.held_until(connection, now=town.now) == town.now + timedelta(minutes=9)
+        assert pace.free_from(connection, now=town.now) < town.now + timedelta(minutes=1)

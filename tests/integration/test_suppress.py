@@ -163,17 +163,28 @@ def test_a_reading_that_fails_half_way_keeps_what_it_read_and_is_done_again(offi
     with pytest.raises(EvidenceUnavailableError):
         suppress.sync(office.town.database, Breaking(), suppression_key=KEY, now=office.town.now)
     assert office.why("n0@test.example") == "bounce"
-    assert suppress.last_sync(office.town.database) == SUNDAY
+    assert suppress.last_sync(office.town.database, now=office.town.now) == SUNDAY
     assert suppress.is_due(office.town.database, now=office.town.now)
     office.sync()
-    assert suppress.last_sync(office.town.database) == office.town.now
+    assert suppress.last_sync(office.town.database, now=office.town.now) == office.town.now
+
+
+def test_a_reading_by_a_clock_that_ran_ahead_is_done_again(office: Office) -> None:
+    right, ahead = office.town.now, office.town.now + timedelta(days=180)
+    office.town.now = ahead
+    office.sync()
+    office.town.now = right
+    assert suppress.is_due(office.town.database, now=right)
+    office.sync()
+    assert suppress.last_sync(office.town.database, now=right) == right
+    assert not suppress.is_due(office.town.database, now=right + timedelta(minutes=1))
 
 
 def test_a_key_that_may_not_read_the_lists_is_told_and_nothing_is_noted(office: Office) -> None:
     office.fake.account.options.api_keys.clear()
     with pytest.raises(EvidenceUnavailableError, match="401"):
         office.sync()
-    assert suppress.last_sync(office.town.database) is None
+    assert suppress.last_sync(office.town.database, now=office.town.now) is None
 
 
 def test_a_suppressed_reader_is_found_in_any_spelling(office: Office) -> None:

@@ -250,6 +250,20 @@ def test_an_answer_that_breaks_off_or_is_none_leaves_the_letter_in_doubt(answer:
         assert len(came) == 1
 
 
+@pytest.mark.parametrize(("status", "is_refused"), [(401, True), (413, True), (503, False), (408, False)])
+def test_a_server_that_refuses_before_it_has_heard_all_has_refused(status: int, is_refused: bool) -> None:
+    said = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    with saying(said, ends=True) as (url, _):
+        transport = Transport(url, connect_timeout_s=10, read_timeout_s=10)
+        body = b"x" * 20_000_000  # more than the system takes before somebody reads it
+        if is_refused:
+            assert transport.request("POST", "/", body).status == status
+        else:
+            with pytest.raises(NotSentError):
+                transport.request("POST", "/", body)
+        transport.close()
+
+
 @pytest.mark.parametrize("url", ["", "api.sendgrid.com", "ftp://x.example", "https://"])
 def test_an_address_that_is_none_is_a_mistake_in_the_settings(url: str) -> None:
     with pytest.raises(SettingsError, match="https://"):
