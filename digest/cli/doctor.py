@@ -248,6 +248,8 @@ def _clock(hall: Hall) -> Iterator[Finding]:
             yield Finding(what.replace("_", " "), BAD, one)
     if status["account_closed"]:
         yield Finding("account", BAD, status["account_closed"])
+    for run, why in status["letters_dropped"].items():
+        yield Finding("dropped letters", BAD, f"SendGrid accepted some of run {run} and dropped them: {why}")
     for slug, since in status["silent_since"].items():
         yield Finding("feeds", LOOK, f"{slug} is silent since {since}: `digest feed list`")
 

@@ -89,7 +89,7 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
     from digest.model import Ended
     from digest.pipeline.run import report
     from digest.pipeline.waiting import waiting
-    from digest.store import deliveries
+    from digest.store import deliveries, events
 
     one = report(hall.database, run_id)
     doubts, left = _doubts(hall, run_id), waiting(hall.works, run_id)
@@ -98,6 +98,7 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
             ended: deliveries.addresses_ended(connection, run_id, ended=ended, most=_NAMED)
             for ended in (Ended.BAD_ADDRESS, Ended.REFUSED)
         }
+        told = events.counts_of(connection, run_id)
     facts = document(one) | {
         "upto_seq": one.run.upto_seq,
         "as_of": zulu(one.run.as_of),
@@ -111,6 +112,7 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
         "refused_readers": readers[Ended.REFUSED],
         "bad_addresses": readers[Ended.BAD_ADDRESS],
         "in_doubt": doubts,
+        "told_by_provider": told,
     }
     if as_json:
         print_json(facts)
@@ -119,13 +121,14 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
         "waits_for": [f"{counted(r.letters, 'letter')}{_until(r.until)}: {r.why}" for r in left.waits],
         "refusals": [f"{counted(r.letters, 'letter')}: {r.why}" for r in left.refused],
         "in_doubt": [_in_a_line(doubt) for doubt in doubts],
+        "told_by_provider": [f"{kind} {n:,}" for kind, n in told.items()],
     }
     print_facts(
         {
-            name: "; ".join(reasons.get(name, value)) if isinstance(value, list) else value
+            name: "; ".join(reasons.get(name, value)) if isinstance(value, list | dict) else value
             for name, value in facts.items()
             # Zero is an answer; nothing to wait for and nobody refused need no line.
-            if value not in (None, "", [])
+            if value not in (None, "", [], {})
         }
     )
 

@@ -29,9 +29,10 @@ from digest.store.events import ACCOUNT, NewEvent, Waiting
 LOCK_EVENTS = 7_304
 SOFT_FAILURES = "soft failures"
 PASSED_OVER = "event passed over"
+DROPPED = "letters dropped"
 _AT_ONCE = 1000
 _ACCOUNT, _BLOCKED, _OTHER = EventKind.ACCOUNT, EventKind.BLOCKED, EventKind.OTHER
-_DEFERRED = EventKind.DEFERRED
+_DEFERRED, _DROPPED = EventKind.DEFERRED, EventKind.DROPPED
 _FLAGGED_FROM = 3  # of the last five letters
 _FLAGS_COUNT_FOR = timedelta(days=180)  # five letters of a monthly reader
 _ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
@@ -77,7 +78,9 @@ def _facts(event: Event) -> dict[str, object]:
 
 def _has_effect(event: Event) -> bool:
     kind = event.kind
-    return event.suppression is not None or kind is _ACCOUNT or kind is _BLOCKED or kind is _DEFERRED
+    if event.suppression is not None or kind is _ACCOUNT:
+        return True
+    return kind is _BLOCKED or kind is _DEFERRED or kind is _DROPPED
 
 
 def _row(event: Event, payload: bytes) -> NewEvent:
@@ -163,9 +166,11 @@ def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -
         return 0
     if event.kind in (EventKind.BLOCKED, EventKind.DEFERRED) and event.subscriber_id is not None:
         _flag(connection, event.subscriber_id, now=now)
-    if not event.facts["suppression"]:
-        return 0
     said = _ANY_ADDRESS.sub("[address]", one_line(str(event.facts["reason"])))
+    if not event.facts["suppression"]:
+        if event.kind == EventKind.DROPPED and event.run_id is not None:
+            _note_drop(connection, event, event.run_id, why=said, now=now)
+        return 0
     evidence = f"{event.facts['word']} at {event.happened_at.isoformat()}, event {event.id}: {said}"
     try:
         suppressions.suppress(
@@ -179,6 +184,24 @@ def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -
     except SubscriberError:
         return 0  # no address of anybody: nothing to suppress
     return 1
+
+
+def _note_drop(connection: Connection, event: Waiting, run_id: int, *, why: str, now: datetime) -> None:
+    """A letter was accepted and then dropped, for no reason of its reader's.
+
+    Over quota the next ones would be dropped too, and counted as handed over: the run pauses.
+    """
+    subject = f"run:{run_id}"
+    if not audit.is_noted(connection, DROPPED, subject=subject):
+        audit.note(connection, DROPPED, subject=subject, actor="provider", now=now, facts={"why": why})
+    is_overruled = audit.is_noted(connection, RESUMED, subject=subject, since=event.happened_at)
+    if "quota" in why.lower() and not is_overruled:
+        runs.pause_run(
+            connection,
+            run_id,
+            why=f"SendGrid drops letters that it has accepted ({why}): settle it with SendGrid, "
+            f"then `digest run resume {run_id}`",
+        )
 
 
 def _flag(connection: Connection, subscriber_id: int, *, now: datetime) -> None:

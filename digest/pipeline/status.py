@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from digest import slots
-from digest.pipeline.events import often_failing
+from digest.pipeline.events import DROPPED, often_failing
 from digest.pipeline.run import Works
-from digest.store import councils, desk, events, feeds, profiles, publications, runs, subscribers, tasks
+from digest.store import (
+    audit,
+    councils,
+    desk,
+    events,
+    feeds,
+    profiles,
+    publications,
+    runs,
+    subscribers,
+    tasks,
+)
 
 PARKED_FROM = 5
 """A task of the scheduler that failed so often in a row is parked: tried once an hour until it goes well."""
+
+
+_DROPS_COUNT_FOR = timedelta(days=14)
 
 
 def status_of(works: Works) -> dict[str, Any]:
@@ -29,6 +43,7 @@ def status_of(works: Works) -> dict[str, Any]:
         log_lines = publications.last_seq(connection)
         closed = events.account_closed(connection)
         failing = often_failing(connection, now=now)
+        dropped = audit.facts_since(connection, DROPPED, since=now - _DROPS_COUNT_FOR, most=10)
         known = tasks.all_tasks(connection)
         seen = tasks.heartbeats(connection)
         silent = feeds.silences(connection, before=now - works.limits.silent_after)
@@ -46,6 +61,7 @@ def status_of(works: Works) -> dict[str, Any]:
         "unfinished_runs": [run.id for run in unfinished],
         "paused_runs": [f"{run.id}: {run.why}" for run in unfinished if run.state == "paused"],
         "account_closed": closed.why if closed else None,
+        "letters_dropped": {subject.partition(":")[2]: facts["why"] for subject, facts in dropped.items()},
         "readers_whose_letters_often_fail": failing,
         "scheduler_seen_at": seen.get("scheduler"),
         "failing_tasks": [f"{t.name}: {t.why}" for t in known.values() if 0 < t.failures < PARKED_FROM],

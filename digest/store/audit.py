@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -36,6 +37,13 @@ def is_noted(connection: Connection, action: str, *, subject: str, since: dateti
     if since is not None:
         query = query.where(_T.c.happened_at >= since)
     return connection.execute(query).one_or_none() is not None
+
+
+def facts_since(connection: Connection, action: str, *, since: datetime, most: int) -> dict[str, Any]:
+    """Subject -> facts of what was done since then, the latest first."""
+    query = select(_T.c.subject, _T.c.facts).where(_T.c.action == action, _T.c.happened_at >= since)
+    found = connection.execute(query.order_by(_T.c.happened_at.desc(), _T.c.id.desc()).limit(most))
+    return {subject: json.loads(facts) for subject, facts in found}
 
 
 def subjects(connection: Connection, action: str, *, since: datetime, most: int) -> list[str]:

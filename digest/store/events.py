@@ -143,3 +143,12 @@ def open_doubts(connection: Connection) -> list[int]:
         "WHERE r.completed_at IS NULL AND (b.state = 'uncertain' OR (b.state = 'ready' AND b.attempt > 1))"
     )
     return list(connection.execute(query).scalars())
+
+
+def counts_of(connection: Connection, run_id: int) -> dict[str, int]:
+    """How many events of each kind came for a run, folded ones included."""
+    query = text(
+        "SELECT kind, sum(n) FROM (SELECT kind, n FROM event_count WHERE run_id = :run UNION ALL "
+        "SELECT kind, 1 FROM event WHERE run_id = :run) x GROUP BY kind ORDER BY kind"
+    )
+    return {kind: int(n) for kind, n in connection.execute(query, {"run": run_id})}

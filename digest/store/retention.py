@@ -124,15 +124,6 @@ def fold_events(connection: Connection, first: int, last: int, *, before: dateti
     return connection.execute(text(f"DELETE FROM event WHERE id IN ({_OLD_EVENTS})"), values).rowcount
 
 
-def event_counts(connection: Connection, run_id: int) -> dict[str, int]:
-    """How many events of each kind came for a run, folded ones included."""
-    query = text(
-        "SELECT kind, sum(n) FROM (SELECT kind, n FROM event_count WHERE run_id = :run UNION ALL "
-        "SELECT kind, 1 FROM event WHERE run_id = :run) x GROUP BY kind ORDER BY kind"
-    )
-    return {kind: int(n) for kind, n in connection.execute(query, {"run": run_id})}
-
-
 def who_left(connection: Connection, *, before: datetime, most: int) -> list[tuple[int, str, datetime]]:
     """(id, address, when) of people who left before then and have no letter on its way."""
     query = text(

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from digest.deliver.fake_sendgrid import FakeSendGrid, Fault, account_status_change, post_events
+from digest.deliver.fake_sendgrid.mail import Message
 from tests.acceptance.conftest import Operator
 from tests.acceptance.test_live import (  # noqa: F401
     NEXT_SUNDAY,
@@ -167,6 +168,38 @@ def test_a_closed_account_stops_runs_until_the_operator_says_it_is_open(
     assert operator.digest("run", now=LATER).code == 0
     assert mailed(sunday) == ["ann@test.example"]
     assert operator.digest("status", "--json", now=LATER).document["account_closed"] is None
+
+
+def test_what_the_provider_dropped_is_seen_by_the_operator(operator: Operator, sunday: FakeSendGrid) -> None:
+    with_readers(operator, "ann", "bob")
+    with_news(operator)
+    run = run_of(operator.digest("run", "--yes", "--json", now=SUNDAY))["id"]
+    letters = sunday.account.messages
+    operator.write(
+        "dropped.json",
+        json.dumps(
+            [
+                {"event": "delivered", "timestamp": 1757264460} | _about(letters[0]),
+                {"event": "dropped", "timestamp": 1757264460, "reason": "Spam Content"} | _about(letters[1]),
+            ]
+        ),
+    )
+    assert operator.digest("events", "replay", "dropped.json", now=LATER).code == 0
+    shown = operator.digest("run", "show", str(run), "--json", now=LATER).document
+    assert shown["told_by_provider"] == {"delivered": 1, "dropped": 1}
+    assert "delivered 1; dropped 1" in operator.digest("run", "show", str(run), now=LATER).out
+    status = operator.digest("status", "--json", now=LATER).document
+    assert status["letters_dropped"] == {str(run): "Spam Content"}
+    (found,) = [
+        one
+        for one in operator.digest("doctor", "--json", now=LATER).document["findings"]
+        if one["what"] == "dropped letters"
+    ]
+    assert (found["state"], "Spam Content" in found["says"]) == ("bad", True)
+
+
+def _about(letter: Message) -> dict[str, object]:
+    return {"email": letter.address, "sg_event_id": letter.sg_message_id, **letter.custom_args}
 
 
 # --- doubts ---------------------------------------------------------------------------------------

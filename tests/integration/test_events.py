@@ -14,11 +14,11 @@ from sqlalchemy.exc import DataError
 
 from digest.deliver.fake_sendgrid import SignedPost, SigningKey
 from digest.links import delivery_id
-from digest.model import InDoubt, RunState, SubscriberState
+from digest.model import BatchState, InDoubt, RunState, SubscriberState
 from digest.pipeline import dispatch
 from digest.pipeline.events import often_failing, reopen
 from digest.settings import load_settings
-from digest.store import audit, events, subscribers, suppressions
+from digest.store import audit, batches, events, runs, subscribers, suppressions
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import take_all
@@ -179,6 +179,35 @@ def test_whatever_a_mail_server_says_no_event_of_the_post_is_lost(office: Office
     assert office.town.rows("SELECT count(*) FROM event WHERE applied_at IS NULL") == [(0,)]
 
 
+def test_letters_that_are_dropped_over_quota_pause_their_run_and_are_an_alarm(office: Office) -> None:
+    ids = office.town.subscribe(6)
+    office.town.publish(1)
+    run = office.town.planned()
+    with office.town.database.write(durable=True) as connection:
+        until = office.town.now + timedelta(minutes=5)
+        (held, *_) = batches.claim(
+            connection, run.id, holder="one", now=office.town.now, held_until=until, claim_size=1
+        )
+        batches.record(connection, held.id, holder="one", state=BatchState.HANDED_OVER, now=office.town.now)
+    dropped = office.event("dropped", run, ids[0], reason="Recipient List over Package Quota")
+    office.post(dropped)
+    paused = office.town.again(run)
+    assert paused.state is RunState.PAUSED
+    assert paused.why is not None
+    assert "Recipient List over Package Quota" in paused.why
+    assert office.state(ids[0]) is SubscriberState.ACTIVE
+    with office.town.database.read() as connection:
+        assert events.counts_of(connection, run.id) == {"dropped": 1}
+        assert audit.is_noted(connection, "letters dropped", subject=f"run:{run.id}")
+    office.town.now += timedelta(minutes=1)
+    with office.town.database.write() as connection:
+        runs.resume_run(connection, run.id)
+        audit.note(connection, "run resumed", subject=f"run:{run.id}", actor="test", now=office.town.now)
+    # What was dropped before somebody settled it with the provider is known.
+    office.post(dropped | {"dg_delivery_id": delivery_id(run.id, ids[1]), "sg_event_id": "late"})
+    assert office.town.again(run).state is not RunState.PAUSED
+
+
 def test_an_address_that_nobody_can_have_holds_up_no_other_event(office: Office) -> None:
     run, (ann, _) = office.sent()
     nobody = {"event": "bounce", "type": "bounce", "email": "no\u0000body@x.example", "timestamp": 1}
@@ -230,9 +259,9 @@ def test_three_soft_failures_of_the_last_five_letters_are_flagged(
     for week in range(1, 5):
         office.town.publish(1 + week)
         office.town.at(SUNDAY + week * WEEK).run()
-    runs = office.town.rows("SELECT id FROM run ORDER BY id")
-    assert len(runs) == 5
-    for (run_id,) in runs[:3]:
+    ids = office.town.rows("SELECT id FROM run ORDER BY id")
+    assert len(ids) == 5
+    for (run_id,) in ids[:3]:
         with office.town.database.read() as connection:
             assert not audit.is_noted(connection, "soft failures", subject=f"subscriber:{reader}")
         run = office.town.again(_run(office, run_id))
@@ -240,14 +269,12 @@ def test_three_soft_failures_of_the_last_five_letters_are_flagged(
     with office.town.database.read() as connection:
         assert audit.is_noted(connection, "soft failures", subject=f"subscriber:{reader}")
         assert often_failing(connection, now=office.town.now) == [reader]
-    office.post(office.event("delivered", _run(office, runs[0][0]), reader))
+    office.post(office.event("delivered", _run(office, ids[0][0]), reader))
     with office.town.database.read() as connection:
         assert often_failing(connection, now=office.town.now) == []
 
 
 def _run(office: Office, run_id: int) -> Run:
-    from digest.store import runs
-
     with office.town.database.read() as connection:
         return runs.run_by_id(connection, run_id)
 

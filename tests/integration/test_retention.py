@@ -15,8 +15,7 @@ from digest.model import SubscriberState
 from digest.pipeline import retention
 from digest.pipeline.events import hear
 from digest.pipeline.retention import Gone, Kept
-from digest.store import pages, runs, suppressions
-from digest.store import retention as stored
+from digest.store import events, pages, runs, suppressions
 from digest.store.database import Database
 from tests.integration.ledger_town import SUNDAY, WEEK, Town
 
@@ -62,7 +61,7 @@ def counts(town: Town) -> list[dict[str, int]]:
 
 def event_counts(town: Town) -> list[dict[str, int]]:
     with town.database.read() as connection:
-        return [stored.event_counts(connection, id_) for id_ in (1, 2, 3)]
+        return [events.counts_of(connection, id_) for id_ in (1, 2, 3)]
 
 
 def test_nothing_goes_before_its_time(town: Town) -> None:

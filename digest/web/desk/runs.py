@@ -14,7 +14,7 @@ from digest.links import delivery_id
 from digest.pipeline import dispatch, plan, safety, settle
 from digest.pipeline.run import report
 from digest.pipeline.waiting import waiting
-from digest.store import audit, doubts, runs
+from digest.store import audit, doubts, events, runs
 from digest.store import desk as queries
 from digest.web.desk.router import Desk, who_of
 
@@ -50,6 +50,7 @@ def add_routes(desk: Desk) -> None:
             letters = queries.letters_of_run(connection, run_id, after=after, standing=standing)
             doubtful = doubts.doubtful(connection, run_id)
             notes = queries.audit_lines(connection, subject=f"run:{run_id}", most=20)
+            told = events.counts_of(connection, run_id)
         return desk.page(
             request,
             "run.html",
@@ -59,6 +60,7 @@ def add_routes(desk: Desk) -> None:
             letters=[(delivery_id(letter.run_id, letter.subscriber_id), letter) for letter in letters],
             doubts=[(doubt, _evidence(desk, run_id, doubt)) for doubt in doubtful],
             notes=notes,
+            told=told,
             standing=standing,
             standings=[name for name in STANDINGS if one.counts.get(name)],
             more=letters[-1].subscriber_id if len(letters) == queries.PAGE else None,

@@ -55,6 +55,10 @@ def alarms_of(status: dict[str, Any]) -> list[Alarm]:
     found: list[Alarm] = []
     if status["account_closed"]:
         found.append(Alarm("SendGrid has closed the account", status["account_closed"], "/runs"))
+    found += [
+        Alarm("SendGrid dropped letters", f"of run {run}, after it had accepted them: {why}", f"/runs/{run}")
+        for run, why in status["letters_dropped"].items()
+    ]
     found += [Alarm("A run is paused", why, "/runs") for why in status["paused_runs"]]
     found += [
         Alarm(f"{slug} is silent", f"none of its feeds has been good since {since}", f"/councils/{slug}")
