@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -132,13 +133,22 @@ def events_of(body: bytes) -> tuple[Event, ...]:
 
     Raises: WebhookError ``malformed`` when the body is no JSON array.
     """
-    try:
-        entries = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise WebhookError("malformed", f"the post is no JSON: {error}") from error
+    entries = _loaded(body)
     if not isinstance(entries, list):
         raise WebhookError("malformed", "the post is no JSON array of events")
     return tuple(_event_of(entry if isinstance(entry, dict) else {}) for entry in entries)
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # What a mail server said may be no Unicode. A whole post must not be lost for that.
+        try:
+            found = json.loads(body.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            raise WebhookError("malformed", f"the post is no JSON: {error}") from error
+        return orjson.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def events_of_line(text: bytes) -> tuple[Event, ...]:

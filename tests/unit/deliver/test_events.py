@@ -188,6 +188,17 @@ def test_a_body_that_is_no_list_is_malformed(body: bytes) -> None:
     assert error.value.kind == "malformed"
 
 
+@pytest.mark.parametrize("said", [b"\\ud800 x", b"Gr\xfc\xdfe", b"a\tb", b"\xed\xa0\x80"])
+def test_what_a_mail_server_said_loses_no_post_though_it_is_no_unicode(said: bytes) -> None:
+    first, second = events_of(
+        b'[{"event":"bounce","type":"bounce","email":"ann@example.org","timestamp":5,"reason":"' + said
+        + b'"},{"event":"spamreport","email":"bob@example.org","timestamp":NaN}]'
+    )  # fmt: skip
+    assert (first.address, first.suppression) == ("ann@example.org", "bounce")
+    assert first.reason.isprintable() or "\t" in first.reason
+    assert (second.address, second.suppression) == ("bob@example.org", "spam")
+
+
 @pytest.mark.parametrize(
     "line",
     [
