@@ -73,9 +73,10 @@ def _for_a_while(bench: Bench) -> Works:
 
 
 def settle_run(bench: Bench, run_id: int) -> None:
-    """Ask events and the provider's logs about letters in doubt; close the run if nothing is left."""
+    """Free the claims of the dead, and ask about letters in doubt; close the run if nothing is left."""
     hall = bench.hall
     run = _run(bench, run_id)
+    dispatch.free_dead_claims(hall.database, run_id, hall.works.desk)
     # Asked anew each time: what the logs did not know a minute ago they may know now.
     works = hall.works
     Settler(works.records, works.not_sent_after).settle(hall.database, run_id, now=hall.clock())

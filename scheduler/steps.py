@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from digest.errors import ConflictError
 from digest.model import RunKind, RunState
-from digest.pipeline import first_live, pacing, plan
+from digest.pipeline import first_live, pacing, pauses, plan
 from digest.pipeline import groups as hosts
 from digest.store import batches, editions, feeds, runs, tasks
 from digest.store.runs import Run
@@ -81,6 +81,8 @@ class Bench:
 def letters(bench: Bench) -> list[Step]:
     """Runs that are due are made; then whatever each unfinished run of digests needs next."""
     hall, now = bench.hall, bench.hall.clock()
+    # Before anybody is planned: whose pause ended while nobody looked is due too.
+    pauses.end_due(hall.database, now=now)
     plan.close_stale(hall.database, now=now, rules=hall.rules)
     confirm_first_live_run(bench)
     plan.open_due_runs(hall.database, now=now, rules=hall.rules)
@@ -173,11 +175,14 @@ def _editions_without_words(connection: Connection, run: Run, standing: Collecti
 
 
 def _settle_steps(run: Run, standing: Collection[str], bench: Bench) -> list[Step]:
-    """Evidence is looked for now and then; a run with nothing left is closed at once."""
+    """Evidence and dead claims are looked for now and then; a run with nothing left is closed at once.
+
+    Whatever the run's state: whose letter is in flight is planned nowhere else.
+    """
     is_over = not {"waiting", "ready", "claimed"} & set(standing)
     if run.state is RunState.CANCELLED or (is_over and "uncertain" not in standing):
         return [Step("settle", (run.id,))] if run.state is not RunState.PAUSED else []
-    if "uncertain" in standing and bench.has_passed(f"settle:{run.id}", _SETTLE_EVERY_S):
+    if {"uncertain", "claimed"} & set(standing) and bench.has_passed(f"settle:{run.id}", _SETTLE_EVERY_S):
         return [Step("settle", (run.id,))]
     return []
 

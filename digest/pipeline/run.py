@@ -136,6 +136,8 @@ def _advance(works: Works, run: Run, told: Progress, settler: Settler) -> bool:
         current = runs.run_by_id(connection, run.id)
     if current.completed_at is not None:
         return True
+    # Also of a run where nothing is sent now: who is in flight there is planned nowhere else.
+    dispatch.free_dead_claims(database, run.id, works.desk)
     if current.state is RunState.PAUSED:
         settler.settle(database, run.id, now=clock())
         return True

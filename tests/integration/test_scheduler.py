@@ -20,7 +20,7 @@ from digest.compose.profile import profile_of
 from digest.deliver.evidence import Finding, Found
 from digest.errors import ConflictError
 from digest.model import BatchState, Council, Origin, Schedule, SubscriberState, Summary
-from digest.pipeline import publish
+from digest.pipeline import plan, publish
 from digest.pipeline.identity import url_key
 from digest.settings import load_settings
 from digest.store import batches, councils, feeds, invariants, runs, subscribers, tasks
@@ -404,6 +404,45 @@ def test_letters_left_from_before_it_was_live_wait_for_somebody_too(house: House
     with pytest.raises(ConflictError, match="first live run waits"):
         look(Bench(house.hall(**live)))
     assert [step.task for step in look(Bench(house.hall(**live), is_confirmed=True))] == ["dispatch"]
+
+
+@pytest.mark.parametrize("how", ["paused", "cancelled"])
+def test_a_machine_that_died_in_a_run_that_was_stopped_keeps_nobody_from_the_next_ones(
+    house: House, how: str
+) -> None:
+    readers = house.subscribe(8)
+    house.publish(1)
+    house.now = SUNDAY
+    look = LOOKS[LETTERS]
+    hall = house.hall()
+    look(Bench(hall))
+    for task in ("plan", "compose"):
+        do(Bench(hall), Step(task, (1,)))
+    with hall.database.write(durable=True) as connection:
+        until = house.now + timedelta(minutes=5)
+        batches.claim(
+            connection, 1, holder="other/boot/ns/1/1", now=house.now, held_until=until, claim_size=2
+        )
+        runs.pause_run(connection, 1, why="doubts")
+    if how == "cancelled":
+        plan.cancel(hall.database, 1, why="asked", now=house.now)
+    for minutes in (6, 60, 49 * 60):
+        house.turn(SUNDAY + timedelta(minutes=minutes))
+    house.publish(2)
+    house.turn(SUNDAY + WEEK)
+    assert sorted(house.letters().values()) == [1] * len(readers)
+    with hall.database.read() as connection:
+        assert invariants.broken(connection) == []
+
+
+def test_a_pause_that_ended_is_seen_by_the_lane_of_letters_too(house: House) -> None:
+    (reader,) = house.subscribe(1)
+    house.publish(1)
+    with house.halls[0].database.write() as connection:
+        subscribers.pause(connection, reader, until=date(2025, 9, 7))
+    house.now = SUNDAY + timedelta(hours=2)
+    house.lane(LETTERS).turn()
+    assert sum(house.letters().values()) == 1
 
 
 def test_words_that_a_correction_asks_for_at_the_last_moment_are_composed(house: House) -> None:

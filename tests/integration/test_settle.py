@@ -12,13 +12,13 @@ from digest.deliver.fake_sendgrid import Fault, serve
 from digest.deliver.sendgrid import SendGrid, transport_of
 from digest.errors import NotFoundError
 from digest.model import InDoubt, RunState, SubscriberState
-from digest.pipeline import dispatch, settle
+from digest.pipeline import dispatch, plan, settle
 from digest.pipeline.run import run_due
-from digest.store import doubts
+from digest.store import batches, doubts, runs
 from digest.store.database import Database
 from digest.store.runs import Run
 from digest.testing import take_all
-from tests.integration.ledger_town import SUNDAY, WEEK, Town, following
+from tests.integration.ledger_town import HOLD, SUNDAY, WEEK, Town, following
 
 
 @pytest.fixture
@@ -230,3 +230,25 @@ def test_the_logs_know_an_address_as_the_request_had_it(town: Town, address: str
         assert len(fake.account.messages) == 1
         sender.close()
         transport.close()
+
+
+@pytest.mark.parametrize("how", ["paused", "cancelled"])
+def test_who_was_in_flight_in_a_run_that_was_stopped_gets_the_next_letters(town: Town, how: str) -> None:
+    """Its holder died: nobody sends there any more, and the claim ends all the same."""
+    readers = town.subscribe(8)
+    town.publish(1)
+    first = town.planned()
+    with town.database.write(durable=True) as connection:
+        batches.claim(
+            connection, first.id, holder="dead", now=town.now, held_until=town.now + HOLD, claim_size=2
+        )
+        if how == "paused":
+            runs.pause_run(connection, first.id, why="doubts")
+    if how == "cancelled":
+        plan.cancel(town.database, first.id, why="asked", now=town.now)
+    town.now += 2 * HOLD
+    town.run()
+    town.publish(2)
+    town.at(SUNDAY + WEEK).run()
+    assert sorted(town.letters()) == readers
+    assert town.broken() == []
