@@ -199,7 +199,15 @@ def _words(sender: str, name: str, subject: str, *, is_ascii: bool) -> bytes:
     # What looks like an encoded word must be encoded itself, or mail programs would show something else.
     is_plain = subject.isascii() and "=?" not in subject
     words = subject if is_plain else Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
-    return f"From: {formataddr((name, sender))}\r\nSubject: {words}\r\n".encode()
+    return f"From: {_mailbox(name, sender)}\r\nSubject: {words}\r\n".encode()
+
+
+def _mailbox(name: str, address: str) -> str:
+    """A name and an address; a long name that is not ASCII takes several encoded words (75 each at most)."""
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, address))
+    words = Header(name, "utf-8", header_name="From").encode(linesep="\r\n")
+    return f"{words}\r\n <{address}>"
 
 
 def _part(kind: str, pieces: tuple[bytes | None, ...], own: str) -> bytes:

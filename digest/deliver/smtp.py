@@ -7,6 +7,7 @@ accepted letter puts the batch in doubt. Sources: RFC 5321, 3207 (STARTTLS), 495
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import threading
@@ -21,9 +22,20 @@ from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Recipient, Refu
 
 Security = Literal["starttls", "tls", "none"]
 _FRESH_AFTER_S = 20.0  # servers close idle sessions; RFC 5321 4.5.3.2.7 asks for 5 min, not all keep to it
-_LATER = frozenset({421, 450, 451, 452, 454})  # come back later (RFC 5321 4.2.3, RFC 4954 6)
-# Answers to RCPT that speak of this mailbox alone; 554 ("no", without a reason) speaks of us.
+_FINAL_FROM = 500  # below: come back later (RFC 5321 4.2.1)
+_CLOSING = 421
+# Answers to RCPT that speak of this mailbox alone, unless their words say otherwise; 554 ("no", without a
+# reason) speaks of us.
 _MAILBOX = frozenset({501, 510, 511, 513, 550, 551, 552, 553, 556})
+_ENHANCED = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")  # RFC 3463
+_OF_US = re.compile(r"relay|sender|polic|denied|spam|blocked|limit|authenticat|rcpthosts", re.IGNORECASE)
+# Subject and detail that speak of the mailbox beside 1 (but 7 and 8: the sender's address) and 2: nobody
+# can reach it.
+_UNREACHABLE = frozenset({(4, 1), (4, 4)})
+_SENDER = frozenset({7, 8})
+_SYSTEM = 3
+_GO_ON = 354
+_LINE_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +84,10 @@ class Smtp:
         try:
             return self._send_all(session, outgoing, progress)
         except RenderError as error:
-            return progress.stopped(str(error), pauses_run=True)
+            return progress.stopped(_Stop(str(error), pauses_run=True))
         except (smtplib.SMTPException, OSError) as error:
             session.close()
-            return progress.stopped(f"{self._server.host}: {_said(error)}")
+            return progress.stopped(_Stop(f"{self._server.host}: {_said(error)}"))
         finally:
             self._give_back(session)
 
@@ -94,7 +106,7 @@ class Smtp:
             if fault is None:
                 fault = self._send_one(session, outgoing, recipient, progress)
             if isinstance(fault, _Stop):
-                return progress.stopped(fault.why, is_final=fault.is_final, pauses_run=fault.pauses_run)
+                return progress.stopped(fault)
             if fault is None:
                 progress.accepted += 1
             else:
@@ -113,16 +125,20 @@ class Smtp:
         options: tuple[str, ...] = ()
         if not (address + sender).isascii():
             if not _takes_utf8(session):
-                return "the mail server does not take addresses that are not ASCII (SMTPUTF8)"
+                why = "the mail server does not take addresses that are not ASCII (SMTPUTF8)"
+                if sender.isascii():
+                    return why
+                return _Stop(f"{why}: change publication.from", pauses_run=True)
             options = ("SMTPUTF8", "BODY=8BITMIME")
         said = session.mail(sender, options)
         if not _is_yes(said):
             _reset(session)
-            return _Stop(f"the sender is refused: {_words(said)}", pauses_run=said[0] not in _LATER)
+            why = f"the sender is refused: {_words(said)}"
+            return _Stop(why, pauses_run=said[0] >= _FINAL_FROM, slows_all=True)
         said = session.rcpt(address)
         if not _is_yes(said):
             _reset(session)
-            return _words(said) if said[0] in _MAILBOX else _Stop(_words(said), is_final=said[0] >= 500)
+            return _words(said) if _is_of_mailbox(said) else _stop_of(_words(said), said)
         return _hand_over(session, letter, progress)
 
     # --- sessions ---
@@ -174,6 +190,7 @@ class _Stop:
     why: str
     is_final: bool = False
     pauses_run: bool = False
+    slows_all: bool = False
 
 
 @dataclass(slots=True)
@@ -184,25 +201,50 @@ class _Progress:
     is_letter_out: bool = False
     bad: dict[int, str] = field(default_factory=dict)
 
-    def stopped(self, why: str, *, is_final: bool = False, pauses_run: bool = False) -> Outcome:
+    def stopped(self, by: _Stop) -> Outcome:
         """The outcome of a batch that ends here."""
         if self.accepted or self.is_letter_out:
-            return InDoubt(f"{self.accepted} letters were taken, then: {why}", bad=self.bad)
-        return Refused(why, is_final=is_final, pauses_run=pauses_run)
+            return InDoubt(f"{self.accepted} letters were taken, then: {by.why}", bad=self.bad)
+        return Refused(by.why, is_final=by.is_final, pauses_run=by.pauses_run, slows_all=by.slows_all)
 
 
 def _hand_over(session: smtplib.SMTP, letter: bytes, progress: _Progress) -> _Stop | None:
     """The letter's text, and the server's last word on it. Raises: SMTPException, OSError."""
-    progress.is_letter_out = True
-    try:
-        said = session.data(letter)
-    except smtplib.SMTPDataError as error:  # no 354: the text was not sent
-        said = (error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b"")
-    progress.is_letter_out = False
+    said = session.docmd("DATA")
+    if said[0] == _GO_ON:
+        # Where this fails, the line that ends the letter did not leave whole: nobody can have taken it.
+        session.send(_LINE_DOT.sub(b"..", letter) + (b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n"))
+        progress.is_letter_out = True
+        said = session.getreply()
+        progress.is_letter_out = False
     if _is_yes(said):
         return None
     _reset(session)
-    return _Stop(f"the letter is refused: {_words(said)}", is_final=said[0] >= 500)
+    return _stop_of(f"the letter is refused: {_words(said)}", said)
+
+
+def _stop_of(why: str, said: tuple[int, bytes]) -> _Stop:
+    """What an answer that is no means for the letters to come."""
+    enhanced = _enhanced(said)
+    is_everybodys = said[0] == _CLOSING or (enhanced is not None and enhanced[0] == _SYSTEM)
+    is_final = said[0] >= _FINAL_FROM
+    return _Stop(why, is_final=is_final, slows_all=is_everybodys and not is_final)
+
+
+def _is_of_mailbox(said: tuple[int, bytes]) -> bool:
+    """Whether an answer to RCPT speaks of this mailbox alone; else it is about us, or everybody."""
+    if said[0] < _FINAL_FROM:
+        return False
+    if (enhanced := _enhanced(said)) is not None:
+        subject, detail = enhanced
+        return (subject == 1 and detail not in _SENDER) or subject == 2 or enhanced in _UNREACHABLE
+    return said[0] in _MAILBOX and not _OF_US.search(_words(said))
+
+
+def _enhanced(said: tuple[int, bytes]) -> tuple[int, int] | None:
+    """Subject and detail of an enhanced status code, wherever a server writes it; None without one."""
+    found = _ENHANCED.search(said[1].decode("ascii", "replace"))
+    return None if found is None else (int(found[2]), int(found[3]))
 
 
 def _takes_utf8(session: smtplib.SMTP) -> bool:
@@ -219,7 +261,7 @@ def _words(said: tuple[int, bytes]) -> str:
 
 def _no_session(server: Server, error: Exception) -> NoSessionError:
     place = f"{server.host}:{server.port}"
-    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code not in _LATER:
+    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= _FINAL_FROM:
         return NoSessionError(
             f"{place} refuses the log-in: check smtp.username and smtp.password", pauses_run=True
         )

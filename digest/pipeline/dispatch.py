@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from digest.deliver.message import address_fault
 from digest.model import (
     BatchState,
     Ended,
@@ -108,6 +109,7 @@ class _Hand:
         self._changes: dict[int, AddressChange] = {}
         self._good: list[tuple[ClaimedBatch, HandedOver]] = []
         self._flushed_at = desk.clock()
+        self._bad = self._heard = 0
         self.done = Handed()
 
     def claim(self) -> list[ClaimedBatch]:
@@ -215,6 +217,7 @@ class _Hand:
     def _take(self, batch: ClaimedBatch, outcome: Outcome) -> None:
         if isinstance(outcome, HandedOver):
             self._good.append((batch, outcome))
+            self._look_at_bad(batch, outcome)
             self.done.letters += len(batch.recipients) - len(outcome.bad) - len(outcome.held_back)
             if self._desk.clock() - self._flushed_at >= _FLUSH_EVERY:
                 self.flush()
@@ -222,6 +225,18 @@ class _Hand:
             self._take_doubt(batch, outcome)
         else:
             self._take_refusal(batch, outcome)
+
+    def _look_at_bad(self, batch: ClaimedBatch, outcome: HandedOver) -> None:
+        """Many mailboxes that nobody else found fault with: then what was refused is rather us."""
+        self._heard += len(batch.recipients)
+        if not outcome.bad:
+            return
+        unsuspected = {id_ for id_, address, _ in batch.recipients if not address_fault(address)}
+        said = [why for id_, why in outcome.bad.items() if id_ in unsuspected]
+        self._bad += len(said)
+        is_much = self._bad > self._desk.most_refused_share * self._heard
+        if said and self._bad >= self._desk.most_refusals and is_much:
+            self.done.why = f"{self._bad} of {self._heard} addresses were refused, the last: {said[-1]}"
 
     def flush(self) -> None:
         """Record the good answers so far. Twice is harmless."""

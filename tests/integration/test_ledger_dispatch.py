@@ -332,6 +332,22 @@ def test_a_bad_address_keeps_its_range_and_the_others_get_theirs(town: Town) -> 
     assert (town.mark(bad), town.mark(good)) == (1, 1)
 
 
+def test_when_everybody_s_mailbox_is_refused_the_fault_is_ours_and_the_run_pauses(town: Town) -> None:
+    town.publish(1)
+    town.subscribe(30)
+    run = town.planned()
+
+    def refuse_all(outgoing: Outgoing) -> Outcome:
+        return HandedOver(bad={one.subscriber_id: "550 go away" for one in outgoing.recipients})
+
+    town.sender.answer = refuse_all
+    town.dispatch(run)
+    paused = town.again(run)
+    assert paused.state is RunState.PAUSED
+    assert paused.why == "20 of 20 addresses were refused, the last: 550 go away"
+    assert town.counts(run) == {"due": 30, "editions": 1, "bad_address": 20, "open": 10}
+
+
 def test_nothing_to_say_is_empty_and_sends_nothing(town: Town) -> None:
     town.publish(1, slug="bury")
     (reader,) = town.subscribe(wishes=following("aber"))

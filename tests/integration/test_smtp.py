@@ -151,11 +151,64 @@ def test_an_unknown_mailbox_costs_one_letter(mailboxes: Mailboxes, sender: Smtp)
     assert len(mailboxes.taken) == 2
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_of_mailbox"),
+    [
+        ("550 5.1.1 no such mailbox", True),
+        ("550 no such user here", True),
+        ("552 5.2.2 mailbox full", True),
+        ("553 5.1.3 bad syntax", True),
+        ("550 5.4.1 Recipient address rejected: Access denied", True),
+        ("556 5.1.10 takes no mail", True),
+        ("553 5.7.1 <a@b.example>: Sender address rejected: not owned by user", False),
+        ("550 5.7.1 Unable to relay", False),
+        ("550 5.4.5 Daily user sending limit exceeded", False),
+        ("550 5.1.8 bad address of the sender's system", False),
+        ("550 relay not permitted", False),
+        ("553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", False),
+        ("554 no", False),
+    ],
+)
+def test_a_refusal_is_charged_to_the_reader_only_where_it_speaks_of_their_mailbox(
+    mailboxes: Mailboxes, sender: Smtp, answer: str, is_of_mailbox: bool
+) -> None:
+    mailboxes.answers["reader1@example.org"] = answer
+    outcome = sender.send(outgoing(reader(1)))
+    if is_of_mailbox:
+        assert isinstance(outcome, HandedOver)
+        assert outcome.bad == {1: answer}
+    else:
+        assert isinstance(outcome, Refused)
+        assert outcome.is_final
+        assert answer in outcome.why
+    assert mailboxes.taken == []
+
+
+@pytest.mark.parametrize(
+    ("at", "answer"),
+    [
+        ("MAIL", "451 4.3.2 not now"),
+        ("MAIL", "455 cannot take these parameters now"),
+        ("reader1@example.org", "421 4.3.2 closing"),
+        ("DATA", "421 4.3.0 closing"),
+        ("DATA", "452 4.3.1 no room"),
+    ],
+)
+def test_a_server_that_wants_nothing_now_is_left_alone_by_all(
+    mailboxes: Mailboxes, sender: Smtp, at: str, answer: str
+) -> None:
+    mailboxes.answers[at] = answer
+    outcome = sender.send(outgoing(reader(1)))
+    assert isinstance(outcome, Refused)
+    assert (outcome.is_final, outcome.pauses_run, outcome.slows_all) == (False, False, True)
+
+
 def test_a_full_mailbox_or_a_greylist_asks_to_come_back(mailboxes: Mailboxes, sender: Smtp) -> None:
     mailboxes.answers["reader1@example.org"] = "451 4.7.1 greylisted"
     outcome = sender.send(outgoing(reader(1)))
     assert isinstance(outcome, Refused)
     assert not outcome.is_final
+    assert not outcome.slows_all
     assert "greylisted" in outcome.why
 
 
@@ -201,6 +254,21 @@ def test_and_are_named_where_the_server_does_not(mailboxes: Mailboxes) -> None:
     assert len(mailboxes.taken) == 1
 
 
+def test_a_sender_that_the_server_cannot_write_pauses_the_run(mailboxes: Mailboxes) -> None:
+    plain = controller(mailboxes)
+    plain.SMTP_kwargs["enable_SMTPUTF8"] = False
+    plain.start()
+    try:
+        sender = Smtp(Server("127.0.0.1", plain.port, security="none", timeout_s=10))
+        outcome = sender.send(with_publication(outgoing(reader(1)), from_address="nötice@example.org"))
+        sender.close()
+    finally:
+        plain.stop()
+    assert isinstance(outcome, Refused)
+    assert outcome.pauses_run
+    assert "publication.from" in outcome.why
+
+
 # --- doubt and no doubt -------------------------------------------------------------------------------------
 
 
@@ -210,6 +278,35 @@ def test_a_line_that_breaks_after_the_letter_leaves_it_in_doubt(mailboxes: Mailb
     assert isinstance(outcome, InDoubt)
     mailboxes.answers.clear()
     assert sender.send(outgoing(reader(2))) == HandedOver()
+
+
+def test_a_line_that_breaks_before_the_letter_leaves_no_doubt() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up_at_data() -> None:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                connection.sendall(b"220 here\r\n")
+                for line in lines:
+                    if line.upper().startswith(b"DATA"):
+                        return
+                    connection.sendall(b"250 OK\r\n")
+
+        thread = threading.Thread(target=hang_up_at_data)
+        thread.start()
+        server = Server("127.0.0.1", listener.getsockname()[1], security="none", timeout_s=10)
+        outcome = Smtp(server).send(outgoing(reader(1)))
+        thread.join()
+    assert isinstance(outcome, Refused)
+    assert not outcome.is_final
+
+
+def test_a_line_of_a_dot_stays_a_line(mailboxes: Mailboxes, sender: Smtp) -> None:
+    plain = outgoing(reader(1))
+    letter = replace(plain, page=replace(plain.page, text=plain.page.text + "\n.\n..x\nlast"))
+    assert sender.send(letter) == HandedOver()
+    (envelope,) = mailboxes.taken
+    assert envelope.content == letter_bytes(letter, reader(1))
 
 
 def test_what_stops_a_larger_batch_half_way_is_in_doubt(mailboxes: Mailboxes, sender: Smtp) -> None:

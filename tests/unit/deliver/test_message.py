@@ -197,3 +197,15 @@ pieces = st.sampled_from(["a", "@", "\n", "example.org", "é", "a" * 60, "a@exam
 def test_many_addresses_looked_at_together_fail_where_each_alone_would(addresses: list[str]) -> None:
     readers = [reader(n)._replace(address=address) for n, address in enumerate(addresses)]
     assert set(unusable(readers)) == {n for n, address in enumerate(addresses) if address_fault(address)}
+
+
+@pytest.mark.parametrize(
+    "name", ["Ünïcödé " * 9, "Newyddion Cyngor Sir Gâr, Llanelli a'r Cylch " * 3, "=?odd?="]
+)
+def test_a_long_name_of_the_sender_takes_encoded_words_of_a_lawful_length(name: str) -> None:
+    letter = letter_bytes(with_publication(outgoing(reader(1)), name=name.strip()), reader(1))
+    head = letter.split(b"\r\n\r\n")[0].decode("ascii")
+    assert all(len(line) <= 78 for line in head.split("\r\n") if line.startswith(("From:", " =?", " <")))
+    assert all(len(word) <= 75 for word in re.findall(r"=\?\S+\?=", head))
+    (read,) = parsed(letter)["From"].addresses
+    assert (read.display_name, read.addr_spec) == (name.strip(), "news@digest.example.org")
