@@ -198,7 +198,7 @@ def _words(sender: str, name: str, subject: str, *, is_ascii: bool) -> bytes:
         return f'From: "{quoted}" <{sender}>\r\nSubject: {subject}\r\n'.encode()
     # What looks like an encoded word must be encoded itself, or mail programs would show something else.
     is_plain = subject.isascii() and "=?" not in subject
-    words = subject if is_plain else Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
+    words = subject if is_plain else _encoded_words(subject, header="Subject")
     return f"From: {_mailbox(name, sender)}\r\nSubject: {words}\r\n".encode()
 
 
@@ -206,8 +206,12 @@ def _mailbox(name: str, address: str) -> str:
     """A name and an address; a long name that is not ASCII takes several encoded words (75 each at most)."""
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
-    words = Header(name, "utf-8", header_name="From").encode(linesep="\r\n")
-    return f"{words}\r\n <{address}>"
+    return f"{_encoded_words(name, header='From')}\r\n <{address}>"
+
+
+def _encoded_words(text: str, *, header: str) -> str:
+    """Words of at most 75 characters (RFC 2047, 2); the library counts them a little too short."""
+    return Header(text, "utf-8", header_name=header, maxlinelen=73).encode(linesep="\r\n")
 
 
 def _part(kind: str, pieces: tuple[bytes | None, ...], own: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from dataclasses import replace
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 
@@ -203,9 +204,13 @@ def test_many_addresses_looked_at_together_fail_where_each_alone_would(addresses
     "name", ["Ünïcödé " * 9, "Newyddion Cyngor Sir Gâr, Llanelli a'r Cylch " * 3, "=?odd?="]
 )
 def test_a_long_name_of_the_sender_takes_encoded_words_of_a_lawful_length(name: str) -> None:
-    letter = letter_bytes(with_publication(outgoing(reader(1)), name=name.strip()), reader(1))
+    batch = with_publication(outgoing(reader(1)), name=name.strip())
+    letter = letter_bytes(replace(batch, page=replace(PAGE, subject=name * 3)), reader(1))
     head = letter.split(b"\r\n\r\n")[0].decode("ascii")
     assert all(len(line) <= 78 for line in head.split("\r\n") if line.startswith(("From:", " =?", " <")))
     assert all(len(word) <= 75 for word in re.findall(r"=\?\S+\?=", head))
-    (read,) = parsed(letter)["From"].addresses
-    assert (read.display_name, read.addr_spec) == (name.strip(), "news@digest.example.org")
+    # Not by the parser of addresses: CPython 3.11 sets a space between two encoded words of a name.
+    read = email.message_from_bytes(letter)
+    said = str(make_header(decode_header(read["From"])))
+    assert " ".join(said.split()) == " ".join(f"{name} <news@digest.example.org>".split())
+    assert str(make_header(decode_header(read["Subject"]))) == (name * 3).strip()
