@@ -21,6 +21,8 @@ from digest.store.roster import Known, Newcomer
 from digest.store.suppressions import Bar
 
 GONE = (SubscriberState.LEFT, SubscriberState.SUPPRESSED, SubscriberState.ERASED)
+# Somebody typed the address of who had left into a form: not confirmed, it is nobody's wish yet.
+_MAY_HAVE_GONE = (*GONE, SubscriberState.PENDING)
 _MOST_INTERNED = 20_000
 
 
@@ -120,8 +122,9 @@ class Taking:
     def _barred(self, row: Row, known: Known | None, bar: Bar | None) -> str | None:
         """Why this row may not bring somebody back; None when nothing stands against it."""
         against = [(bar.since, _said(bar))] if bar is not None else []
-        if known is not None and known.state in GONE and known.ended_at is not None:
-            against.append((known.ended_at, f"{known.state} on {known.ended_at:%Y-%m-%d}"))
+        if known is not None and known.state in _MAY_HAVE_GONE and known.ended_at is not None:
+            gone = known.state if known.state in GONE else SubscriberState.LEFT
+            against.append((known.ended_at, f"{gone} on {known.ended_at:%Y-%m-%d}"))
         if not against:
             return None
         since, what = max(against)

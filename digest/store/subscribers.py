@@ -194,12 +194,15 @@ def activate(connection: Connection, id_: int, *, start_mark: int, now: datetime
 
 
 def await_confirmation(connection: Connection, id_: int) -> None:
-    """Somebody who left asks to come back: pending until they confirm. Who has not left stays as they are."""
+    """Somebody who left asks to come back: pending until they confirm. Who has not left stays as they are.
+
+    When and why they left stays until then: anybody can type an address into a form.
+    """
     gone = [SubscriberState.LEFT.value, SubscriberState.SUPPRESSED.value]
     connection.execute(
         update(_T)
         .where(_T.c.id == id_, _T.c.state.in_(gone))
-        .values(state=SubscriberState.PENDING.value, due_from_at=None, ended_at=None, ended_reason=None)
+        .values(state=SubscriberState.PENDING.value, due_from_at=None)
     )
 
 

@@ -218,6 +218,21 @@ def test_an_import_never_revives(roster: Roster, end, update: bool) -> None:  # 
     assert everything(roster) == before
 
 
+@pytest.mark.parametrize("end", [leave, suppress])
+def test_nor_where_somebody_has_typed_the_address_into_the_form(roster: Roster, end) -> None:  # type: ignore[no-untyped-def]
+    """Anybody can: not confirmed it is no wish of theirs."""
+    taken(roster, ADA)
+    end(roster)
+    with roster.database.write() as connection:
+        subscribers.await_confirmation(connection, person(roster, "ada@example.org").id)
+    report = taken(roster, ADA, update=True, now=LATER)
+    assert counts(report) == (0, 0, 0, 1)
+    assert "consent_at later than 2025-09-07T17:00:00Z" in report.refused[0].why
+    assert person(roster, "ada@example.org").state is SubscriberState.PENDING
+    again = f"ada@example.org,Ada,stockport,,,active,paper,{AFTER}"
+    assert counts(taken(roster, again, update=True, now=LATER))[3] == 0
+
+
 @ENDS
 def test_a_later_consent_brings_somebody_back_once(roster: Roster, end) -> None:  # type: ignore[no-untyped-def]
     taken(roster, ADA)
