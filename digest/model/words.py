@@ -144,6 +144,24 @@ class RunKind(StrEnum):
     EXPORT = "export"
     ERASE = "erase"
 
+    @property
+    def is_personal(self) -> bool:
+        """A notice that answers one person, who waits for it; the others go to an audience."""
+        return self in _PERSONAL
+
+
+_PERSONAL = frozenset(
+    {
+        RunKind.CONFIRM,
+        RunKind.WELCOME,
+        RunKind.LINK,
+        RunKind.MOVE,
+        RunKind.ADDRESS,
+        RunKind.EXPORT,
+        RunKind.ERASE,
+    }
+)
+
 
 class RunState(StrEnum):
     """Where a run stands (docs/flow.md)."""

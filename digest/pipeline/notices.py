@@ -303,12 +303,14 @@ def preview(works: Works, notice: Notice, *, language: str = "en") -> Page:
 # --- sending, forgetting ----------------------------------------------------------------------------------
 
 
-def send_pending(works: Works, *, progress: Progress | None = None) -> Mapping[str, int]:
+def send_pending(
+    works: Works, *, progress: Progress | None = None, only_personal: bool = False
+) -> Mapping[str, int]:
     """Hand over every notice that may go now; how its letters stand, as a run's counts, with ``runs``.
 
     Safe to call from a thread beside a running `digest run`; twice is harmless.
     """
-    return total(run_notices(works, progress=progress))
+    return total(run_notices(works, progress=progress, only_personal=only_personal))
 
 
 def total(reports: Iterable[RunReport]) -> dict[str, int]:

@@ -118,11 +118,18 @@ def open_notices(works: Works) -> None:
     audiences.open_waiting(works.database, suppression_key=key, now=now)
 
 
-def run_notices(works: Works, *, progress: Progress | None = None) -> list[RunReport]:
-    """Hand over every notice that may go now, and no digest; returns each run touched. Twice is harmless."""
+def run_notices(
+    works: Works, *, progress: Progress | None = None, only_personal: bool = False
+) -> list[RunReport]:
+    """Hand over every notice that may go now, and no digest; returns each run touched. Twice is harmless.
+
+    ``only_personal``: and none to an audience, which may be everybody.
+    """
     open_notices(works)
     with works.database.read() as connection:
         todo = [run for run in runs.unfinished_runs(connection) if run.kind is not RunKind.DIGEST]
+    if only_personal:
+        todo = [run for run in todo if run.kind.is_personal]
     for run in todo:
         settler = Settler(works.records, works.not_sent_after)
         _advance(works, run, progress or Progress(), settler)

@@ -24,10 +24,7 @@ from digest.store.upsert import insert_new
 
 _T = table_of(NoticeRow)
 
-PERSONAL = (
-    RunKind.CONFIRM, RunKind.WELCOME, RunKind.LINK, RunKind.MOVE, RunKind.ADDRESS, RunKind.EXPORT,
-    RunKind.ERASE,
-)  # fmt: skip
+PERSONAL = tuple(kind for kind in RunKind if kind.is_personal)
 """Kinds that answer one person; the others go to an audience."""
 
 _HERE = (SubscriberState.ACTIVE, SubscriberState.PAUSED)

@@ -98,10 +98,13 @@ def all_runs(connection: Connection, *, limit: int = 50, digests: bool | None = 
 
 
 def unfinished_runs(connection: Connection) -> tuple[Run, ...]:
-    """Runs with anything left to do or to find out: notices first, then by slot."""
+    """Runs with anything left to do or to find out: who waits for an answer, other notices, then digests.
+
+    Each by slot. A letter to everybody may take an hour, and somebody who signs up meanwhile waits at a page.
+    """
     query = select(_T).where(_T.c.completed_at.is_(None)).order_by(_T.c.slot_at, _T.c.id)
     found = [_run(row) for row in connection.execute(query)]
-    return tuple(sorted(found, key=lambda run: run.kind is RunKind.DIGEST))
+    return tuple(sorted(found, key=lambda run: (run.kind is RunKind.DIGEST, not run.kind.is_personal)))
 
 
 def last_slots(connection: Connection, *, upto: datetime) -> dict[int, datetime]:

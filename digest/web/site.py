@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from digest.web.undo import Undo
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
+
+_SEND_FOR_S = 10.0  # then what was asked for meanwhile has its turn
 
 
 @dataclass
@@ -60,9 +63,18 @@ class Site:
     @cached_property
     def background(self) -> Background:
         """Does what pages promise, and sends the letters that they ask for."""
+        return Background(self._send_personal)
+
+    def _send_personal(self) -> None:
+        """What people wait for at a page; a letter to everybody is for `digest run` and the scheduler."""
         from digest.pipeline.notices import send_pending
 
-        return Background(lambda: send_pending(self.hall.works))
+        until = time.monotonic() + _SEND_FOR_S
+        works = self.hall.works
+        desk = replace(works.desk, should_stop=lambda: time.monotonic() > until)
+        send_pending(replace(works, desk=desk), only_personal=True)
+        if time.monotonic() > until:
+            self.background.wake()
 
     @cached_property
     def limits(self) -> Limits:

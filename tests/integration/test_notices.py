@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -579,6 +580,32 @@ def test_a_large_audience_planned_in_parts_and_killed_between_gets_each_letter_o
     counts = post.send()
     assert (counts["due"], counts["handed_over"]) == (8, 8)
     assert len({str(letter["To"]) for letter in post.letters()}) == 8
+
+
+def test_who_waits_for_an_answer_waits_for_no_letter_to_everybody(post: PostOffice) -> None:
+    """Each look may hand over one batch, and then others have their turn."""
+    for n in range(9):
+        post.add(f"reader{n}@example.org")
+    post.sender.batch_size = 3
+    everybody = notices.service(post.works(), WORDS)
+    notices.approve(post.database, everybody.id, now=post.now)
+
+    def look(*, only_personal: bool = False) -> int:
+        before = len(post.letters())
+        works = post.works()
+        desk = replace(works.desk, claim_size=1, should_stop=lambda: len(post.letters()) > before)
+        notices.send_pending(replace(works, desk=desk), only_personal=only_personal)
+        return len(post.letters()) - before
+
+    assert look() == 3
+    ann = post.pending(ANN)
+    notices.ask_to_confirm(post.works(), ann)
+    post.now += A_MOMENT
+    assert look() == 1
+    assert post.one(ANN)["Subject"] == "Please confirm: your digest of Aber"
+    # What pages ask for is all that the pages' own process sends.
+    assert look(only_personal=True) == 0
+    assert look() == 3
 
 
 # --- unconfirmed ------------------------------------------------------------------------------------------
