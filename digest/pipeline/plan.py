@@ -79,7 +79,9 @@ def _may_run(schedule: Schedule, last: datetime | None, *, now: datetime, rules:
     slot = slots.latest_slot(schedule, now)
     if last is not None and slot <= last:
         return False
-    if now - slot > (rules.late_limit or slots.late_limit(schedule)):
+    # Late is late from when letters might leave: a slot out of hours waits for the next opening.
+    opens_at = slots.next_allowed(slot, rules.send_between, schedule.timezone)
+    if now - opens_at > (rules.late_limit or slots.late_limit(schedule)):
         return False
     return slots.next_allowed(now, rules.send_between, schedule.timezone) <= now
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from digest import slots
 from digest.errors import StoreError
 from digest.model import RunState
 from digest.pipeline import plan
+from digest.pipeline.run import run_due
 from digest.store import runs
 from digest.store.database import Database
 from tests.integration.ledger_town import RULES, SUNDAY, WEEK, Town, following
@@ -236,3 +239,20 @@ def test_a_mark_that_cannot_move_with_its_delivery_undoes_the_plan(town: Town) -
     with town.database.write() as connection:
         connection.execute(text("UPDATE subscriber SET open_run_id = NULL"))
     assert town.ranges(reader) == []
+
+
+@pytest.mark.parametrize("window", ["06:00-22:00", "06:00-18:00", "09:00-17:00", "07:00-08:00"])
+def test_readers_whose_slot_is_out_of_hours_have_their_letter_at_the_next_opening(
+    town: Town, window: str
+) -> None:
+    """Each day one letter, whatever the hours are in which letters may leave."""
+    daily = slots.schedule_of("daily", "", "18:00", "Europe/London")
+    (reader,) = town.subscribe(schedule=daily)
+    works = replace(town.works(), rules=replace(RULES, send_between=slots.window_of(window)))
+    for hour in range(4 * 24):
+        town.now = SUNDAY + timedelta(hours=hour, minutes=30)
+        if hour % 24 == 0:
+            town.publish(1 + hour // 24)
+        run_due(works, patience=timedelta(0))
+    assert len(town.letters()[reader]) in (3, 4)
+    assert town.broken() == []
