@@ -64,6 +64,9 @@ def with_changes(
         return list(taken), {}
     ids = [id_ for batch in taken for id_, _, _ in batch.recipients]
     changes = address_changes.changes_of(connection, ids)
+    if run.kind is RunKind.ADDRESS:
+        # Replaced since it was agreed to: the new address hears nothing before the current one has agreed.
+        changes = {id_: change for id_, change in changes.items() if change.agreed_at is not None}
     for id_ in set(ids) - set(changes):
         deliveries.end_delivery(connection, run.id, id_, ended=Ended.CANCELLED)
     kept = [replace(b, recipients=[one for one in b.recipients if one[0] in changes]) for b in taken]

@@ -23,19 +23,26 @@ _MAY_ASK_AGAIN = ("bounce", "invalid", "unsubscribed")
 
 
 def ask(
-    connection: Connection, kind: RunKind, subscriber_id: int, *, suppression_key: str, now: datetime
+    connection: Connection,
+    kind: RunKind,
+    subscriber_id: int,
+    *,
+    suppression_key: str,
+    now: datetime,
+    is_other: bool = False,
 ) -> int | None:
     """Wish for a notice of a personal kind; its id, or None where there is none to be.
 
     None: the person is in no state for it, is suppressed, or was to get one a moment ago (twice is harmless).
-    A page must not let its visitor know which.
+    A page must not let its visitor know which. ``is_other``: it is about something else than the last one, so
+    that only the day's number counts.
     """
     reader = subscribers.subscriber_by_id(connection, subscriber_id)
     if reader is None or reader.state not in STATES[kind]:
         return None
     if is_barred(connection, reader.address, key=suppression_key, kind=kind):
         return None
-    if not _may_hear_again(connection, kind, subscriber_id, now=now):
+    if not _may_hear_again(connection, kind, subscriber_id, is_other=is_other, now=now):
         return None
     if kind is RunKind.WELCOME and reader.due_from_at is not None:
         # Whoever confirmed is due from that moment on: one welcome for each.
@@ -54,8 +61,12 @@ def is_barred(connection: Connection, address: str, *, key: str, kind: RunKind) 
     return not (kind is RunKind.CONFIRM and reason in _MAY_ASK_AGAIN)
 
 
-def _may_hear_again(connection: Connection, kind: RunKind, subscriber_id: int, *, now: datetime) -> bool:
-    recent = notices.asked_since(connection, kind, subscriber_id, since=now - ASK_AGAIN_AFTER)
+def _may_hear_again(
+    connection: Connection, kind: RunKind, subscriber_id: int, *, is_other: bool, now: datetime
+) -> bool:
+    recent = (
+        0 if is_other else notices.asked_since(connection, kind, subscriber_id, since=now - ASK_AGAIN_AFTER)
+    )
     of_day = notices.asked_since(connection, kind, subscriber_id, since=now - timedelta(days=1))
     return recent == 0 and of_day < MOST_A_DAY
 

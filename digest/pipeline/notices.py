@@ -54,10 +54,12 @@ def _writing(works: Works, *, is_rehearsal: bool) -> AbstractContextManager[Conn
     return works.database.rehearse() if is_rehearsal else works.database.write()
 
 
-def queue_in(connection: Connection, works: Works, kind: RunKind, subscriber_id: int) -> int | None:
-    """``queue`` in the caller's transaction."""
+def queue_in(
+    connection: Connection, works: Works, kind: RunKind, subscriber_id: int, *, is_other: bool = False
+) -> int | None:
+    """``queue`` in the caller's transaction; ``is_other`` as in ``asking.ask``."""
     now, key = works.desk.clock(), _key(works)
-    return asking.ask(connection, kind, subscriber_id, suppression_key=key, now=now)
+    return asking.ask(connection, kind, subscriber_id, suppression_key=key, now=now, is_other=is_other)
 
 
 def ask_to_confirm(works: Works, subscriber_id: int, *, is_rehearsal: bool = False) -> bool:
@@ -114,7 +116,9 @@ def ask_address_change(works: Works, subscriber_id: int, new_address: str) -> bo
         is_same = address_key(address) == address_key(reader.address)
         if is_same or asking.is_barred(connection, address, key=_key(works), kind=RunKind.ADDRESS):
             return False
-        if queue_in(connection, works, RunKind.MOVE, subscriber_id) is None:
+        open_one = address_changes.changes_of(connection, [subscriber_id]).get(subscriber_id)
+        is_other = open_one is None or address_key(open_one.address) != address_key(address)
+        if queue_in(connection, works, RunKind.MOVE, subscriber_id, is_other=is_other) is None:
             return False
         address_changes.open_change(connection, subscriber_id, address, now=now)
         return True
@@ -138,8 +142,8 @@ def agree_to_move(works: Works, change_id: int) -> bool:
         change = _open_change(connection, change_id, now=now)
         if change is None:
             return False
-        address_changes.agree(connection, change_id, now=now)
-        queue_in(connection, works, RunKind.ADDRESS, change.subscriber_id)
+        is_other = address_changes.agree(connection, change_id, now=now)
+        queue_in(connection, works, RunKind.ADDRESS, change.subscriber_id, is_other=is_other)
         return True
 
 

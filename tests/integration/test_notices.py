@@ -405,6 +405,41 @@ def test_a_later_wish_replaces_an_earlier_one_and_its_links(post: PostOffice) ->
     assert not notices.agree_to_move(post.works(), first)
 
 
+def test_a_typo_is_mended_at_once_and_the_right_address_is_asked(post: PostOffice) -> None:
+    ann, typo = asked(post)
+    assert notices.ask_address_change(post.works(), ann, "right@new.example")
+    # The same again is the letter under way.
+    assert not notices.ask_address_change(post.works(), ann, "right@new.example")
+    post.send()
+    assert not notices.agree_to_move(post.works(), typo)
+    last = post.to(ANN)[-1]
+    change = subject_of(links_in(last)["agree/move"], Purpose.MOVE, now=post.now)
+    assert notices.agree_to_move(post.works(), change)
+    post.send()
+    assert len(post.to("right@new.example")) == 1
+    assert post.to(NEW) == []
+
+
+def test_what_was_agreed_to_and_replaced_asks_no_new_address(post: PostOffice) -> None:
+    """The letter to the first one waited still; the second one has the current address's word to come."""
+    ann, change = asked(post)
+    assert notices.agree_to_move(post.works(), change)
+    assert notices.ask_address_change(post.works(), ann, "stranger@other.example")
+    post.send()
+    assert post.to("stranger@other.example") == []
+    assert post.to(NEW) == []
+    other = subject_of(links_in(post.to(ANN)[-1])["agree/move"], Purpose.MOVE, now=post.now)
+    assert notices.agree_to_move(post.works(), other)
+    post.send()
+    assert len(post.to("stranger@other.example")) == 1
+
+
+def test_nobody_is_asked_more_than_five_times_a_day_whatever_is_typed(post: PostOffice) -> None:
+    ann = post.add(ANN)
+    asked_for = [notices.ask_address_change(post.works(), ann, f"n{n}@new.example") for n in range(7)]
+    assert asked_for == [True] * 5 + [False] * 2
+
+
 def test_agreeing_twice_is_one_letter(post: PostOffice) -> None:
     _, change = asked(post)
     for _ in range(2):
