@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from digest.deliver.message import letter_bytes, unusable
+from digest.errors import RenderError
 from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Recipient, Refused
 
 _FORGOTTEN_AFTER_S = 3600.0  # a temporary file this old was left by a process that died
@@ -44,9 +45,10 @@ class Outbox:
             self._open(folder, outgoing.run_id)
             for (temporary, _), recipient in zip(waiting, good, strict=True):
                 _write_durably(temporary, letter_bytes(outgoing, recipient))
-        except OSError as error:
+        except (OSError, RenderError) as error:
             _remove(temporary for temporary, _ in waiting)
-            return Refused(_why(folder, error), is_final=False, pauses_run=True)
+            why = _why(folder, error) if isinstance(error, OSError) else str(error)
+            return Refused(why, is_final=False, pauses_run=True)
         try:
             for temporary, final in waiting:
                 temporary.replace(final)

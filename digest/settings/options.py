@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+import idna
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -33,6 +34,9 @@ from digest.slots import SendWindow, schedule_of, window_of
 
 ENV_PREFIX = "DIGEST_"
 _T = TypeVar("_T")
+
+_PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9:/._~%=+@,;!$()*\[\]-]+")
+_LONGEST_BASE = 110
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])[a-z]*\s*")
@@ -80,6 +84,23 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _base_url(value: str) -> str:
+    """A web address that links of letters begin with: it stands in HTML as it is, and is not too long."""
+    value = web_address(value)
+    host = urlsplit(value).hostname or ""
+    if not host.isascii():
+        try:
+            ascii_host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise ValueError(f"{host} is no name that a host can have: {error}") from error
+        value = re.sub(re.escape(host), ascii_host, value, count=1, flags=re.IGNORECASE)
+    if not _PLAIN_BASE.fullmatch(value):
+        raise ValueError("links begin with it: no & ' \" < > ? # in it, and letters beyond a-z as %C3%A9")
+    if len(value) > _LONGEST_BASE:
+        raise ValueError(f"it has {len(value)} characters, and links leave room for {_LONGEST_BASE}")
+    return value
+
+
 def _words_of(value: object) -> object:
     return re.findall(r"\w+", value) if isinstance(value, str) else value
 
@@ -92,6 +113,7 @@ def _as_value_error(make: Callable[[], _T]) -> _T:
 
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
 Duration = Annotated[timedelta, BeforeValidator(duration_of)]
 WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
@@ -379,7 +401,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(default="sqlite:///digest.db", description="sqlite:///file or postgresql://…")
-    base_url: WebAddress = Field(
+    base_url: BaseUrl = Field(
         default="http://localhost:8000", description="web address that links in letters begin with"
     )
     secret_key: SecretStr = Field(default=SecretStr(""), description="signs links; made by `digest init`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_a_directory_that_cannot_be_made_refuses_and_pauses_with_the_mend(tmp_pa
     assert not outcome.is_final
     assert "out" in outcome.why
     assert "make room or mend" in outcome.why
+
+
+def test_a_link_that_must_not_stand_in_html_pauses_and_leaves_no_letter(tmp_path: Path) -> None:
+    outcome = Outbox(tmp_path).send(replace(BATCH, view_url='https://x.example/"'))
+    assert isinstance(outcome, Refused)
+    assert (outcome.pauses_run, outcome.is_final) == (True, False)
+    assert "link" in outcome.why
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

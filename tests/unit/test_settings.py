@@ -150,6 +150,8 @@ def test_settings_cannot_be_changed() -> None:
         ("[schedule]\ntimezone = 'Europe/Lodnon'", "Lodnon.*Europe/London"),
         ("[schedule]\nsend_between = 'always'", "always.*06:00-22:00"),
         ("base_url = 'digest.example.org'", "digest.example.org.*https://"),
+        ("base_url = 'https://digest.example.org/a&b'", "base_url.*links begin with it"),
+        (f"base_url = 'https://digest.example.org/{'p' * 99}'", "base_url.*leave room for 110"),
         ("base_url = 'https://digest.example.org:99999'", "base_url.*99999.*[Pp]ort"),
         ("[sendgrid]\nbase_url = 'http://127.0.0.1:99999'", "sendgrid.base_url.*[Pp]ort"),
         ("[publication]\nfrom = 'notanaddress'", "publication.from.*notanaddress.*digest@example.org"),
@@ -251,3 +253,10 @@ def test_database_urls_that_are_no_relative_files_stay(tmp_path: Path, url: str)
     file = tmp_path / "digest.toml"
     file.write_text(f'database_url = "{url}"\n', encoding="utf-8")
     assert load_settings(str(file), {}).database_url == url
+
+
+def test_a_host_in_other_letters_is_written_as_mail_needs_it() -> None:
+    settings = load_settings(
+        None, {}, toml_text=f'secret_key = "{"k" * 40}"\nbase_url = "https://Møde.example/x/"'
+    )
+    assert settings.base_url == "https://xn--mde-0na.example/x"
