@@ -17,6 +17,7 @@ from digest.cli.entrance import (
     counted,
     noted,
     say,
+    zulu,
 )
 from digest.cli.progress import bars
 from digest.cli.rehearsals import say_due
@@ -25,6 +26,8 @@ from digest.cli.signals import on_signals
 from digest.errors import UsageError
 
 if TYPE_CHECKING:
+    from digest.pipeline.settle import ByHand
+
     pass
 
 run = typer.Typer(
@@ -194,8 +197,13 @@ def settle_(
     as_: Annotated[str, typer.Option("--as", help="sent, or not-sent: the same letters go again.")],
     batch: Annotated[int | None, typer.Option(help="Only this batch; without it, all in doubt.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many letters, settle none.")] = False,
+    certain: Annotated[
+        bool, typer.Option("--certain", help="Not sent, whatever Email Logs say or do not say yet.")
+    ] = False,
 ) -> None:
     """Say what became of letters in doubt; `digest run show` has the evidence.
+
+    Before letters go again, Email Logs are asked once more: what they hold counts as sent.
 
     Example: digest run settle 1 --as sent
     """
@@ -218,14 +226,37 @@ def settle_(
             say(f"run {run_id}: {letters} in doubt would {end}; nothing was changed")
             return
         done = settle.settle_by_hand(
-            hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
+            hall.database,
+            run_id,
+            is_sent=as_ == "sent",
+            batch_id=batch,
+            now=hall.clock(),
+            records=hall.records,
+            is_certain=certain,
         )
-        if done:
-            noted(hall, "run settled", subject=f"run:{run_id}", batches=done, settled_as=as_, batch=batch)
+        if done.batches:
+            n = done.batches
+            noted(hall, "run settled", subject=f"run:{run_id}", batches=n, settled_as=as_, batch=batch)
         dispatch.complete(hall.database, found, now=hall.clock())
-    again = "the run is cancelled: their news goes into the next digest" if is_cancelled else _GO_AGAIN
-    said = f"{counted(done, 'batch', 'batches')} settled as {as_}" if done else "nothing in doubt"
-    say(f"run {run_id}: {said}{f'; {again}' if done and as_ == 'not-sent' else ''}")
+    _say_settled(run_id, done, as_=as_, is_cancelled=is_cancelled)
+    if done.too_early:
+        raise SystemExit(FAILED)
+
+
+def _say_settled(run_id: int, done: ByHand, *, as_: str, is_cancelled: bool) -> None:
+    if done.found_sent:
+        say(f"run {run_id}: {counted(done.found_sent, 'letter')} found in Email Logs: they count as sent")
+    if done.batches:
+        of = f"{counted(done.batches, 'batch', 'batches')} of {counted(done.letters, 'letter')}"
+        again = "the run is cancelled: their news goes into the next digest" if is_cancelled else _GO_AGAIN
+        say(f"run {run_id}: {of} settled as {as_}{f'; {again}' if as_ == 'not-sent' else ''}")
+    if done.too_early:
+        say(
+            f"run {run_id}: {counted(done.too_early, 'letter')} still in doubt: Email Logs are behind by "
+            f"minutes, and lack them for certain from {zulu(done.clear_at)} on; then again, or with --certain"
+        )
+    if done == type(done)():
+        say(f"run {run_id}: nothing in doubt")
 
 
 @run.command("pause")

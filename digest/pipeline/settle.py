@@ -7,7 +7,7 @@ nothing is known proves nothing until the logs' lag is long over; then the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -24,6 +24,8 @@ LAG = timedelta(hours=4)
 """Email Logs are minutes behind; hours after it can have left, what they lack was not sent (ADR 0011)."""
 LOGS_REMEMBER = timedelta(days=2)
 """Email Logs forget, after a time that no document names: what they lack later than this proves nothing."""
+# Until Email Logs have what has just left: minutes, with room.
+_TOLD_WITHIN = timedelta(minutes=15)
 # So many that not all of them can have been left out of the request for a fault of their address.
 _SAMPLE = 25
 PROOFS = tuple(kind.value for kind in EventKind if kind not in (EventKind.ACCOUNT, EventKind.OTHER))
@@ -129,19 +131,73 @@ def to_settle(database: Database, run_id: int, *, batch_id: int | None) -> list[
         return [one for one in doubts.doubtful(connection, run_id) if batch_id in (None, one.id)]
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What an operator's word settled: batches, and the letters in them.
+
+    ``found_sent``: letters that were to be settled as not sent, and that evidence knows: they count as sent.
+    ``too_early``: letters left in doubt, since what the logs lack before ``clear_at`` means nothing.
+    """
+
+    batches: int = 0
+    letters: int = 0
+    found_sent: int = 0
+    too_early: int = 0
+    clear_at: datetime | None = None
+
+
 def settle_by_hand(
-    database: Database, run_id: int, *, is_sent: bool, batch_id: int | None, now: datetime
-) -> int:
-    """What an operator knows of one doubtful batch, or all; returns how many batches. Twice is harmless.
+    database: Database,
+    run_id: int,
+    *,
+    is_sent: bool,
+    batch_id: int | None,
+    now: datetime,
+    records: Records | None = None,
+    is_certain: bool = False,
+) -> ByHand:
+    """What an operator knows of one doubtful batch, or all. Twice is harmless.
+
+    Before letters go again, whoever has ``records`` looks there once more: not sent is what they do not hold
+    some minutes later. ``is_certain``: the operator knows, whatever they say.
 
     Raises: NotFoundError for a run or a batch that is not there.
     """
-    done = 0
-    for one in [doubt.id for doubt in to_settle(database, run_id, batch_id=batch_id)]:
-        with database.write() as connection:
-            if is_sent:
-                done += doubts.settle_sent(connection, one, why="settled as sent by an operator", now=now)
-            else:
-                why = "settled as not sent by an operator"
-                done += doubts.settle_not_sent(connection, one, why=why, now=now) is not None
-    return done
+    asked = None if is_sent or is_certain else records
+    total = ByHand()
+    for one in to_settle(database, run_id, batch_id=batch_id):
+        total = _settle_one(database, run_id, one, is_sent=is_sent, records=asked, now=now, total=total)
+    return total
+
+
+def _settle_one(
+    database: Database,
+    run_id: int,
+    one: Doubtful,
+    *,
+    is_sent: bool,
+    records: Records | None,
+    now: datetime,
+    total: ByHand,
+) -> ByHand:
+    if records is not None:
+        finding = finding_of(database, records, run_id, one, now=now)
+        if finding.found is Found.TAKEN:
+            with database.write() as connection:
+                doubts.settle_sent(
+                    connection, one.id, why=finding.why, now=now, provider_id=finding.provider_id
+                )
+            return replace(total, found_sent=total.found_sent + one.letters)
+        clear_at = one.until + _TOLD_WITHIN
+        if finding.found is Found.NOT_FOUND and now < clear_at:
+            last = max(clear_at, total.clear_at or clear_at)
+            return replace(total, too_early=total.too_early + one.letters, clear_at=last)
+    with database.write() as connection:
+        if is_sent:
+            done = doubts.settle_sent(connection, one.id, why="settled as sent by an operator", now=now)
+        else:
+            why = "settled as not sent by an operator"
+            done = doubts.settle_not_sent(connection, one.id, why=why, now=now) is not None
+    if not done:
+        return total
+    return replace(total, batches=total.batches + 1, letters=total.letters + one.letters)

@@ -242,6 +242,34 @@ def test_the_operator_decides_with_the_evidence_beside(operator: Operator, sunda
     assert mailed(sunday) == ["ann@test.example", "bob@test.example"]
 
 
+def test_not_sent_is_what_the_logs_do_not_hold_some_minutes_later(
+    operator: Operator, sunday: FakeSendGrid
+) -> None:
+    run = in_doubt(operator, sunday, Fault("status", 503))
+    soon = "2025-09-07T18:05:00+01:00"
+    early = operator.digest("run", "settle", run, "--as", "not-sent", now=soon)
+    assert early.code == 1
+    assert "2 letters still in doubt" in early.said
+    assert "--certain" in early.said
+    assert operator.digest("run", now=soon).code == 1
+    assert mailed(sunday) == []
+    sure = operator.digest("run", "settle", run, "--as", "not-sent", "--certain", now=soon)
+    assert (sure.code, "1 batch of 2 letters settled as not-sent" in sure.said) == (0, True)
+
+
+def test_letters_that_the_logs_hold_are_not_sent_again_whatever_the_operator_says(
+    operator: Operator, sunday: FakeSendGrid
+) -> None:
+    run = in_doubt(operator, sunday, Fault("reset_after_accept"))
+    sunday.account.advance(1800)
+    done = operator.digest("run", "settle", run, "--as", "not-sent", now=LATER)
+    assert done.code == 0
+    assert "2 letters found in Email Logs: they count as sent" in done.said
+    assert operator.digest("run", now=LATER).code == 0
+    assert mailed(sunday) == ["ann@test.example", "bob@test.example"]
+    assert operator.digest("run", "show", run, "--json", now=LATER).document["handed_over"] == 2
+
+
 def test_in_a_cancelled_run_not_sent_is_said_to_be_cancelled(
     operator: Operator, sunday: FakeSendGrid
 ) -> None:

@@ -39,7 +39,7 @@ def in_doubt(town: Town, readers: int = 2) -> Run:
 
 
 def by_hand(town: Town, run: Run, *, is_sent: bool) -> int:
-    done = settle.settle_by_hand(town.database, run.id, is_sent=is_sent, batch_id=None, now=town.now)
+    done = settle.settle_by_hand(town.database, run.id, is_sent=is_sent, batch_id=None, now=town.now).batches
     dispatch.complete(town.database, town.again(run), now=town.now)
     return done
 

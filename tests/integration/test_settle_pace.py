@@ -109,7 +109,10 @@ def test_letters_in_doubt_that_go_again_wait_for_the_day_too(town: Town) -> None
     with town.database.write() as connection:
         runs.resume_run(connection, report.run.id)
     assert (
-        settle.settle_by_hand(town.database, report.run.id, is_sent=False, batch_id=None, now=town.now) == 3
+        settle.settle_by_hand(
+            town.database, report.run.id, is_sent=False, batch_id=None, now=town.now
+        ).batches
+        == 3
     )
     (night,) = run_due(by_day(town), patience=timedelta(0))
     town.now = SUNDAY + timedelta(hours=12)

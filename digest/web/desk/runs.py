@@ -112,12 +112,28 @@ def add_routes(desk: Desk) -> None:
         if as_ not in ("sent", "not-sent"):
             return desk.back(f"/runs/{run_id}", "Say whether it was sent or not sent.")
         done = settle.settle_by_hand(
-            hall.database, run_id, is_sent=as_ == "sent", batch_id=batch, now=hall.clock()
+            hall.database,
+            run_id,
+            is_sent=as_ == "sent",
+            batch_id=batch,
+            now=hall.clock(),
+            records=hall.records,
         )
         _complete(desk, run_id)
-        desk.note(request, "run settled", subject=f"run:{run_id}", batches=done, settled_as=as_, batch=batch)
-        again = "; they go again" if done and as_ == "not-sent" else ""
-        return desk.back(f"/runs/{run_id}", f"{done} batches are settled as {as_}{again}.")
+        n = done.batches
+        desk.note(request, "run settled", subject=f"run:{run_id}", batches=n, settled_as=as_, batch=batch)
+        return desk.back(f"/runs/{run_id}", _settled(done, as_))
+
+
+def _settled(done: settle.ByHand, as_: str) -> str:
+    again = "; they go again" if as_ == "not-sent" else ""
+    said = [f"{done.letters} letters are settled as {as_}{again}."] if done.batches else []
+    if done.found_sent:
+        said.append(f"{done.found_sent} letters were found in Email Logs: they count as sent.")
+    if done.too_early and done.clear_at is not None:
+        at = f"{done.clear_at:%H:%M} UTC"
+        said.append(f"{done.too_early} letters are still in doubt: Email Logs are to be asked after {at}.")
+    return " ".join(said) or "Nothing was in doubt."
 
 
 def _complete(desk: Desk, run_id: int) -> None:
