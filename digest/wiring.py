@@ -352,6 +352,15 @@ def _texts(folder: Path, *, shown: str) -> dict[str, str]:
     return found
 
 
+def live_place(settings: Settings) -> str | None:
+    """Where letters go, as "sendgrid:api.sendgrid.com"; None where none leaves as mail."""
+    if settings.sender == "outbox" or not settings.safety.live:
+        return None
+    if settings.sender == "sendgrid":
+        return f"sendgrid:{urlsplit(settings.sendgrid.base_url).netloc}"
+    return f"smtp:{settings.smtp.host}:{settings.smtp.port}"
+
+
 def reaches_people(settings: Settings) -> bool:
     """Whether letters can leave this machine: not with the outbox, nor with a provider on the loopback."""
     if settings.sender == "sendgrid":

@@ -21,7 +21,7 @@ from digest.pipeline import first_live, pacing, pauses, plan
 from digest.pipeline import groups as hosts
 from digest.store import batches, editions, feeds, runs, tasks
 from digest.store.runs import Run
-from digest.wiring import reaches_people
+from digest.wiring import live_place
 
 if TYPE_CHECKING:
     from digest.wiring import Hall
@@ -193,9 +193,8 @@ def confirm_first_live_run(bench: Bench) -> None:
     Raises: ConflictError that says how, while there is a letter to go.
     """
     hall = bench.hall
-    if not (hall.settings.safety.live and reaches_people(hall.settings)):
-        return
-    if first_live.is_confirmed(hall.database):
+    place = live_place(hall.settings)
+    if place is None or first_live.is_confirmed(hall.database, place):
         return
     if not first_live.letters_to_go(hall.database, rules=hall.rules, now=hall.clock()):
         return
@@ -204,5 +203,6 @@ def confirm_first_live_run(bench: Bench) -> None:
             "the first live run waits for an operator: look at `digest run --dry-run`, then start "
             "`digest run` once by hand, or the scheduler with --yes"
         )
-    facts = {"sender": hall.settings.sender, "by": "scheduler --yes"}
-    first_live.confirm(hall.database, actor="operator", facts=facts, now=hall.clock())
+    first_live.confirm(
+        hall.database, place, actor="operator", facts={"by": "scheduler --yes"}, now=hall.clock()
+    )

@@ -16,9 +16,10 @@ MOST_LINTED, LARGEST = 200, 20
 
 def say_due(hall: Any, *, as_json: bool) -> None:
     """What `digest run` would do now, as a table or as one JSON document."""
-    from digest.pipeline import plan
+    from digest.pipeline import first_live, plan
     from digest.pipeline.rehearsal import Bounds, rehearse
     from digest.store import runs
+    from digest.wiring import live_place
 
     now = hall.clock()
     due = plan.due_now(hall.database, now=now, rules=hall.rules)
@@ -30,8 +31,20 @@ def say_due(hall: Any, *, as_json: bool) -> None:
     paused = [one for one in unfinished if one.state == "paused"]
     goes_on = [one.id for one in unfinished if one not in paused]
     documents = [_rehearsed(one) for one in found]
+    place = live_place(hall.settings)
+    asks_for = None
+    if place is not None and not first_live.is_confirmed(hall.database, place):
+        asks_for = first_live.with_notices(hall.works) or None
     if as_json:
-        print_json({"would_run": documents, "unfinished": goes_on, "paused": [one.id for one in paused]})
+        print_json(
+            {
+                "would_run": documents,
+                "unfinished": goes_on,
+                "paused": [one.id for one in paused],
+                "live": place is not None,
+                "first_live_run_asks_for": asks_for,
+            }
+        )
         return
     rows = [[zulu(x.due.slot_at), x.readers, x.editions, x.empty, len(x.due.merged) or "none"] for x in found]
     if rows:
@@ -46,6 +59,10 @@ def say_due(hall: Any, *, as_json: bool) -> None:
                 say(f"edition of {part.readers} readers cannot be printed: {part.fault}")
         if one.pauses:
             say(f"the run would wait for approval: {one.pauses}")
+    if place is None and hall.settings.sender != "outbox" and (rows or goes_on):
+        say("safety.live is false: only who is on safety.allow_list gets mail, the others are held back")
+    if asks_for is not None:
+        say(f"the first live run through {place} asks for its number of letters, {asks_for}, or --yes")
     for id_ in goes_on:
         say(f"run {id_} is unfinished: `digest run` goes on with it")
         say_waits(hall, id_)

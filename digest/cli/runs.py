@@ -95,20 +95,18 @@ def run_(
 
 def confirm_first_live_run(hall: Any, *, yes: bool) -> None:
     """Before letters leave for the first time, somebody types how many. Raises: UsageError."""
-    from digest.pipeline import first_live, notices
+    from digest.pipeline import first_live
+    from digest.wiring import live_place
 
-    if hall.settings.sender == "outbox" or not hall.settings.safety.live:
+    place = live_place(hall.settings)
+    if place is None or first_live.is_confirmed(hall.database, place):
         return
-    if first_live.is_confirmed(hall.database):
-        return
-    letters = first_live.letters_to_go(hall.database, rules=hall.rules, now=hall.clock())
-    letters += notices.waiting_letters(hall.works)
+    letters = first_live.with_notices(hall.works)
     if not letters:
         return
     if not yes:
-        _ask_for_number(letters, sender=hall.settings.sender)
-    facts = {"letters": letters, "sender": hall.settings.sender}
-    first_live.confirm(hall.database, actor=ACTOR, facts=facts, now=hall.clock())
+        _ask_for_number(letters, place=place)
+    first_live.confirm(hall.database, place, actor=ACTOR, facts={"letters": letters}, now=hall.clock())
 
 
 def _read_suppressions(hall: Any) -> None:
@@ -130,8 +128,12 @@ def _read_suppressions(hall: Any) -> None:
         say(f"SendGrid's suppression lists were not read ({error}); `digest suppression sync` tries again")
 
 
-def _ask_for_number(letters: int, *, sender: str) -> None:
-    question = f"This first live run writes to {letters} readers through {sender}. Type that number to go on"
+def _ask_for_number(letters: int, *, place: str) -> None:
+    sender, _, host = place.partition(":")
+    question = (
+        f"The first live run through {sender} at {host} writes to {counted(letters, 'reader')}. "
+        "Type that number to go on"
+    )
     try:
         typed = typer.prompt(question, err=True)
     except (typer.Abort, OSError):

@@ -103,6 +103,31 @@ def test_the_first_live_run_without_a_typed_number_sends_nothing(
     assert mailed(live) == []
 
 
+def test_a_rehearsal_with_one_provider_confirms_no_other(
+    operator: Operator, live: FakeSendGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_readers(operator, "ann")
+    with_news(operator)
+    dry = operator.digest("run", "--dry-run", "--json", now=SUNDAY).document
+    assert (dry["live"], dry["first_live_run_asks_for"]) == (True, 1)
+    assert operator.digest("run", "--yes", now=SUNDAY).code == 0
+    with_news(operator, "Second", "2025-09-10")
+    with serve() as other:
+        monkeypatch.setenv("DIGEST_SENDGRID__BASE_URL", other.url)
+        dry = operator.digest("run", "--dry-run", now=NEXT_SUNDAY)
+        assert "asks for its number of letters, 1, or --yes" in dry.said
+        assert operator.digest("run", now=NEXT_SUNDAY).code == 2
+        assert mailed(other) == []
+        assert operator.digest("scheduler", "--once", now=NEXT_SUNDAY).code == 1
+        assert mailed(other) == []
+
+
+def test_a_dry_run_says_that_nobody_gets_mail(operator: Operator, fake: FakeSendGrid) -> None:
+    with_readers(operator, "bob")
+    with_news(operator)
+    assert "safety.live is false" in operator.digest("run", "--dry-run", now=SUNDAY).said
+
+
 def test_once_confirmed_later_live_runs_ask_no_more(operator: Operator, live: FakeSendGrid) -> None:
     with_readers(operator, "ann")
     with_news(operator)

@@ -103,7 +103,8 @@ def test_the_first_live_run_goes_when_its_number_is_typed_and_only_then(
 ) -> None:
     code, shown = typed(ready, "30")
     assert (code, taken(mailboxes)) == (2, [])
-    assert "writes to 3 readers through smtp" in shown
+    assert "live run through smtp at 127.0.0.1" in shown
+    assert "writes to 3 readers" in shown
     code, _ = typed(ready, "3")
     assert (code, taken(mailboxes)) == (0, [f"{name}@test.example" for name in NAMES])
     assert all(b"agreed what it had to agree" in (e.content or b"") for e in mailboxes.taken)
