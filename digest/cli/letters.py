@@ -139,14 +139,20 @@ def explain(
 
     Example: digest explain ann@example.org
     """
-    from digest.pipeline.preview import explained
+    from digest.model import SubscriberState
+    from digest.pipeline.preview import explained, standing_of
+    from digest.store import subscribers
 
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         verdicts = [v for v in explained(hall.works, address) if item is None or v.item == item]
+        with hall.database.read() as connection:
+            reader = subscribers.subscriber_by_address(connection, address)
     if as_json:
-        print_json({"lines": [_document(v) for v in verdicts]})
+        print_json({"status": reader.state, "lines": [_document(v) for v in verdicts]})
         return
+    if reader.state is not SubscriberState.ACTIVE:
+        say(f"{address} is {standing_of(reader)}: no letter goes there")
     print_table(
         ["line", "item", "what", "council", "", "why", "letter"],
         [[v.seq, v.item, v.kind, v.council, "in" if v.is_in else "out", v.why, v.letter] for v in verdicts],

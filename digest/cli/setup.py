@@ -87,11 +87,26 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     entrance: Entrance = context.obj
     with entrance.hall() as hall:
         found = status_of(hall.works)
-    document = {key: zulu(value) if hasattr(value, "isoformat") else value for key, value in found.items()}
+    document: dict[str, Any] = {
+        key: zulu(value) if hasattr(value, "isoformat") else value for key, value in found.items()
+    }
     if as_json:
         print_json(document)
         return
+    document |= {
+        "last_run": _run_name(document["last_run"]),
+        "unfinished_runs": [_run_name(one) for one in document["unfinished_runs"]],
+        "paused_runs": [f"run {one}" for one in document["paused_runs"]],
+        "letters_in_doubt": [
+            f"{n:,} of run {one}: `digest run show {one}`" for one, n in document["letters_in_doubt"].items()
+        ],
+        "letters_dropped": [f"run {one}: {why}" for one, why in document["letters_dropped"].items()],
+    }
     print_facts({key.replace("_", " "): _shown(value) for key, value in document.items()})
+
+
+def _run_name(id_: int | None) -> str | None:
+    return None if id_ is None else f"run {id_}"
 
 
 def _shown(value: Any) -> Any:

@@ -170,6 +170,26 @@ def explained(works: Works, address: str) -> list[Explained]:
     return found
 
 
+def _next_of(reader: Subscriber) -> str:
+    """Which letter says what no letter has said yet; there is none for who gets none."""
+    if reader.state is SubscriberState.ACTIVE:
+        return "the next one"
+    if reader.state is SubscriberState.PAUSED:
+        until = f" of {reader.paused_until}" if reader.paused_until else ""
+        return f"the next one after the pause{until}"
+    return f"none: {standing_of(reader)}"
+
+
+def standing_of(reader: Subscriber) -> str:
+    """How a reader stands, why and since when, as "suppressed (bounce, 2026-11-29)"."""
+    if reader.state is SubscriberState.PENDING:
+        return "pending, until they confirm"
+    why = [reader.ended_reason] if reader.ended_reason else []
+    since = [reader.ended_at.date().isoformat()] if reader.ended_at else []
+    said = ", ".join([*why, *since])
+    return f"{reader.state}{f' ({said})' if said else ''}"
+
+
 def _explained(
     connection: Connection, works: Works, reader: Subscriber, one: deliveries.RangeOf
 ) -> list[Explained]:
@@ -179,7 +199,7 @@ def _explained(
     facts = compose.facts_of(connection, upto_seq=one.upto_seq, as_of=works.desk.clock(), limits=limits)
     lines = publications.lines_between(connection, from_seq=one.from_seq, upto_seq=one.upto_seq)
     verdicts = explain(within(reader.profile, limits.tiers), lines, replace(facts, from_seq=one.from_seq))
-    letter = "the next one" if one.run_id is None else f"run {one.run_id} ({one.ended or 'under way'})"
+    letter = _next_of(reader) if one.run_id is None else f"run {one.run_id} ({one.ended or 'under way'})"
     return [
         Explained(v.seq, v.item, v.kind.value, v.council, v.is_in, v.why, letter if v.is_in else "")
         for v in verdicts

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest import slots
+from digest.model import BatchState
 from digest.pipeline.events import DROPPED, often_failing
 from digest.pipeline.run import Works
 from digest.store import (
     audit,
+    batches,
     councils,
     desk,
     events,
@@ -46,6 +48,11 @@ def status_of(works: Works) -> dict[str, Any]:
         dropped = audit.facts_since(connection, DROPPED, since=now - _DROPS_COUNT_FOR, most=10)
         known = tasks.all_tasks(connection)
         seen = tasks.heartbeats(connection)
+        in_doubt = {
+            str(run.id): letters
+            for run in unfinished
+            if (letters := batches.letters_in(connection, run.id, BatchState.UNCERTAIN))
+        }
         silent = feeds.silences(connection, before=now - works.limits.silent_after)
     return {
         "now": now,
@@ -60,6 +67,7 @@ def status_of(works: Works) -> dict[str, Any]:
         "last_run": newest[0].id if newest else None,
         "unfinished_runs": [run.id for run in unfinished],
         "paused_runs": [f"{run.id}: {run.why}" for run in unfinished if run.state == "paused"],
+        "letters_in_doubt": in_doubt,
         "account_closed": closed.why if closed else None,
         "letters_dropped": {subject.partition(":")[2]: facts["why"] for subject, facts in dropped.items()},
         "readers_whose_letters_often_fail": failing,

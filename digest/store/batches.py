@@ -300,6 +300,12 @@ def standing(connection: Connection, run_id: int) -> dict[str, int]:
     return {state: n for state, n in rows}
 
 
+def letters_in(connection: Connection, run_id: int, state: BatchState) -> int:
+    """How many letters, as planned, are in batches of a run in that state."""
+    query = text("SELECT coalesce(sum(size), 0) FROM batch WHERE run_id = :run AND state = :state")
+    return int(connection.execute(query, {"run": run_id, "state": state.value}).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """Letters of batches in one state of which the same was said; ``retry_at``: the first that goes again."""

@@ -202,6 +202,11 @@ def resume_run(connection: Connection, id_: int) -> bool:
     )
     set_run(connection, id_, state=state.value, why=None)
     troubles.forgive(connection, id_)
+    # What was put off was put off for what has been mended. Where the provider asks to wait, it is held.
+    connection.execute(
+        text("UPDATE batch SET retry_at = NULL, why = NULL WHERE run_id = :run AND state = 'ready'"),
+        {"run": id_},
+    )
     return True
 
 

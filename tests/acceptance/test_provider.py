@@ -202,6 +202,18 @@ def _about(letter: Message) -> dict[str, object]:
     return {"email": letter.address, "sg_event_id": letter.sg_message_id, **letter.custom_args}
 
 
+def test_explain_promises_no_letter_to_who_gets_none(operator: Operator, sunday: FakeSendGrid) -> None:
+    with_readers(operator, "ann")
+    with_news(operator)
+    assert "the next one" in operator.digest("explain", "ann@test.example", now=SUNDAY).out
+    assert operator.digest("subscriber", "leave", "ann@test.example", now=SUNDAY).code == 0
+    done = operator.digest("explain", "ann@test.example", now=SUNDAY)
+    assert "ann@test.example is left (" in done.said
+    told = operator.digest("explain", "ann@test.example", "--json", now=SUNDAY).document
+    assert told["status"] == "left"
+    assert {line["letter"].partition(" (")[0] for line in told["lines"] if line["in"]} == {"none: left"}
+
+
 # --- doubts ---------------------------------------------------------------------------------------
 
 
@@ -246,6 +258,8 @@ def test_not_sent_is_what_the_logs_do_not_hold_some_minutes_later(
     operator: Operator, sunday: FakeSendGrid
 ) -> None:
     run = in_doubt(operator, sunday, Fault("status", 503))
+    assert operator.digest("status", "--json", now=LATER).document["letters_in_doubt"] == {run: 2}
+    assert f"2 of run {run}: `digest run show {run}`" in operator.digest("status", now=LATER).out
     soon = "2025-09-07T18:05:00+01:00"
     early = operator.digest("run", "settle", run, "--as", "not-sent", now=soon)
     assert early.code == 1
@@ -298,6 +312,9 @@ def test_a_run_can_be_looked_at_paused_resumed_and_cancelled(
     assert (run_of(held)["state"], run_of(held)["open"]) == ("paused", 2)
     assert operator.digest("run", "list", "--json", now=LATER).document["runs"][0]["state"] == "paused"
     assert operator.digest("run", "resume", run, now=LATER).code == 0
+    # What was put off for the refused key waits for nothing any more, and says so.
+    waits = operator.digest("run", "show", run, "--json", now=LATER).document["waits_for"]
+    assert waits == []
     assert operator.digest("run", "pause", run, "--why", "wait", now=LATER).code == 0
     assert operator.digest("run", now=LATER).code == 1
     assert len(mailed(sunday)) == 1

@@ -59,6 +59,10 @@ def alarms_of(status: dict[str, Any]) -> list[Alarm]:
         Alarm("SendGrid dropped letters", f"of run {run}, after it had accepted them: {why}", f"/runs/{run}")
         for run, why in status["letters_dropped"].items()
     ]
+    found += [
+        Alarm("Letters are in doubt", f"{n:,} of run {run} left and were not answered", f"/runs/{run}")
+        for run, n in status["letters_in_doubt"].items()
+    ]
     found += [Alarm("A run is paused", why, "/runs") for why in status["paused_runs"]]
     found += [
         Alarm(f"{slug} is silent", f"none of its feeds has been good since {since}", f"/councils/{slug}")
