@@ -50,6 +50,7 @@ class Hall:
 
     settings: Settings
     clock: Callable[[], datetime]
+    has_file: bool = True
     _open: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property
@@ -71,7 +72,7 @@ class Hall:
         """Signs and reads links. Raises: SettingsError without a secret_key."""
         key = self.settings.secret_key.get_secret_value()
         if not key:
-            raise SettingsError("secret_key is missing: `digest init` makes a digest.toml with one")
+            raise self._missing("secret_key")
         return Signer(key, [old.get_secret_value() for old in self.settings.old_secret_keys])
 
     @property
@@ -79,8 +80,16 @@ class Hall:
         """Keys the fingerprints of suppressed addresses. Raises: SettingsError without one."""
         key = self.settings.suppression_key.get_secret_value()
         if not key:
-            raise SettingsError("suppression_key is missing: `digest init` makes a digest.toml with one")
+            raise self._missing("suppression_key")
         return key
+
+    def _missing(self, what: str) -> SettingsError:
+        if self.has_file:
+            return SettingsError(f"{what} is missing: `digest init` makes a digest.toml with one")
+        return SettingsError(
+            f"{what} is missing, since there is no digest.toml in {Path.cwd()}: go to the folder of your "
+            "installation or give --config; `digest init` begins a new one"
+        )
 
     @cached_property
     def skeleton(self) -> Skeleton:

@@ -46,7 +46,7 @@ class Entrance:
         settings = load_settings(path, os.environ)
         if self.now is not None and settings.safety.live and reaches_people(settings):
             raise ClockError("--now is refused while safety.live is true and letters really leave: drop it")
-        hall = Hall(settings, self.clock(runs_on=runs_on))
+        hall = Hall(settings, self.clock(runs_on=runs_on), has_file=path is not None)
         try:
             yield hall
         finally:
@@ -163,6 +163,11 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {one_line('' if value is None else str(value))}")
+
+
+def print_line(text: str) -> None:
+    """One line on stdout, whatever was in the text."""
+    typer.echo(one_line(text))
 
 
 def zulu(at: datetime | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def replay(
     from digest.pipeline.events import hear
 
     try:
-        body = file.read_bytes()
+        body = file.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     entrance: Entrance = context.obj

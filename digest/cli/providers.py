@@ -58,8 +58,10 @@ def fake_sendgrid(
         typer.echo(fake.url)
         say("point your settings at it: ")
         say('  sender = "sendgrid"')
-        say(f'  [sendgrid] base_url = "{fake.url}", api_key = "SG.fake"')
-        say(f'  [sendgrid] webhook_public_key = "{account.key.public}"')
+        say("  [sendgrid]")
+        say(f'  base_url = "{fake.url}"')
+        say('  api_key = "SG.fake"')
+        say(f'  webhook_public_key = "{account.key.public}"')
         say(f"what it would have mailed: {fake.url}/__fake/outbox; Ctrl-C ends it")
         fake.wait()
 

@@ -65,11 +65,14 @@ def show(
 
     Example: digest letter show 01k5b0000000000000000000000000
     """
-    from digest.errors import NotFoundError
+    from digest.errors import LinkError, NotFoundError, UsageError
     from digest.links import read_delivery_id
     from digest.store import desk
 
-    run_id, subscriber_id = read_delivery_id(delivery)
+    try:
+        run_id, subscriber_id = read_delivery_id(delivery)
+    except LinkError as error:
+        raise UsageError(f"{delivery!r} is no letter's id: `digest letter list ADDRESS` has them") from error
     entrance: Entrance = context.obj
     with entrance.hall() as hall, hall.database.read() as connection:
         found = desk.letter(connection, run_id, subscriber_id)

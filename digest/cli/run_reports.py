@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from digest.cli.entrance import counted, print_facts, print_json, print_table, say, zulu
+from digest.cli.entrance import counted, print_facts, print_json, print_line, print_table, say, zulu
 
 if TYPE_CHECKING:
     from digest.pipeline.run import RunReport
+    from digest.pipeline.waiting import Waiting
 
 ENDS = (
     "handed_over",
@@ -65,20 +66,29 @@ def say_what_is_left(hall: Any, one: RunReport) -> None:
     if counts["bad_address"]:
         bad = counted(counts["bad_address"], "address could", "addresses could")
         say(f"run {id_}: {bad} not be written to: see `digest run show {id_}`")
-    if counts["open"] or counts["refused"]:
-        say_waits(hall, id_)
+    if not (counts["open"] or counts["refused"]):
+        return
+    from digest.pipeline.waiting import waiting
+
+    found = waiting(hall.works, id_)
+    _say_waits(found, id_)
+    for reason in found.refused:
+        say(f"run {id_}: {counted(reason.letters, 'letter was', 'letters were')} refused: {reason.why}")
 
 
-def say_waits(hall: Any, run_id: int) -> None:
-    """A line for each reason why letters of a run wait or were refused."""
+def say_waits(hall: Any, run_id: int) -> bool:
+    """A line for each reason why letters of a run wait; False without one."""
     from digest.pipeline.waiting import waiting
 
     found = waiting(hall.works, run_id)
+    _say_waits(found, run_id)
+    return bool(found.waits)
+
+
+def _say_waits(found: Waiting, run_id: int) -> None:
     for reason in found.waits:
         wait = counted(reason.letters, "letter waits", "letters wait")
         say(f"run {run_id}: {wait}{_until(reason.until)}: {reason.why}")
-    for reason in found.refused:
-        say(f"run {run_id}: {counted(reason.letters, 'letter was', 'letters were')} refused: {reason.why}")
 
 
 def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
@@ -87,6 +97,7 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
     Raises: NotFoundError.
     """
     from digest.model import Ended
+    from digest.pipeline import addresses
     from digest.pipeline.run import report
     from digest.pipeline.waiting import waiting
     from digest.store import deliveries, events
@@ -99,6 +110,8 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
             for ended in (Ended.BAD_ADDRESS, Ended.REFUSED)
         }
         told = events.counts_of(connection, run_id)
+        bad = [id_ for id_, _ in readers[Ended.BAD_ADDRESS]]
+        said = addresses.why_bad(connection, run_id, bad)
     facts = document(one) | {
         "upto_seq": one.run.upto_seq,
         "as_of": zulu(one.run.as_of),
@@ -109,8 +122,9 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
         "why": one.run.why,
         "waits_for": [{"letters": r.letters, "until": zulu(r.until), "why": r.why} for r in left.waits],
         "refusals": [{"letters": r.letters, "why": r.why} for r in left.refused],
-        "refused_readers": readers[Ended.REFUSED],
-        "bad_addresses": readers[Ended.BAD_ADDRESS],
+        "refused_readers": [address for _, address in readers[Ended.REFUSED]],
+        "bad_addresses": [address for _, address in readers[Ended.BAD_ADDRESS]],
+        "why_bad": {address: said[id_] for id_, address in readers[Ended.BAD_ADDRESS] if id_ in said},
         "in_doubt": doubts,
         "told_by_provider": told,
     }
@@ -120,8 +134,9 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
     reasons = {
         "waits_for": [f"{counted(r.letters, 'letter')}{_until(r.until)}: {r.why}" for r in left.waits],
         "refusals": [f"{counted(r.letters, 'letter')}: {r.why}" for r in left.refused],
-        "in_doubt": [_in_a_line(doubt) for doubt in doubts],
+        "in_doubt": [f"{len(doubts)} batches, see below"] if doubts else [],
         "told_by_provider": [f"{kind} {n:,}" for kind, n in told.items()],
+        "why_bad": [f"{address}: {why}" for address, why in facts["why_bad"].items()],
     }
     print_facts(
         {
@@ -131,6 +146,9 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
             if value not in (None, "", [], {})
         }
     )
+    for doubt in doubts:
+        print_line(_in_a_line(doubt))
+        print_line(f"  digest run settle {run_id} --batch {doubt['batch']} --as sent (or not-sent)")
 
 
 def _until(at: datetime | None) -> str:

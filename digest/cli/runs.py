@@ -21,7 +21,7 @@ from digest.cli.entrance import (
 )
 from digest.cli.progress import bars
 from digest.cli.rehearsals import say_due
-from digest.cli.run_reports import print_run, print_runs, say_what_is_left
+from digest.cli.run_reports import print_run, print_runs, say_waits, say_what_is_left
 from digest.cli.signals import on_signals
 from digest.errors import UsageError
 
@@ -80,7 +80,13 @@ def run_(
         on_signals(asked)
         desk = replace(hall.works.desk, should_stop=asked.is_set)
         with bars(asked) as progress:
-            reports = run_due(replace(hall.works, desk=desk), patience=wait, progress=progress)
+
+            def waits(id_: int) -> None:
+                if say_waits(hall, id_):
+                    say(f"run {id_}: waiting for up to {patience} (--patience)")
+
+            told = replace(progress, waits=waits)
+            reports = run_due(replace(hall.works, desk=desk), patience=wait, progress=told)
         if asked.is_set():
             raise KeyboardInterrupt
         if reports or as_json:

@@ -170,6 +170,11 @@ def events_of_line(text: bytes) -> tuple[Event, ...]:
     for number, entry in enumerate(found, start=1):
         if not (isinstance(entry, dict) and _if_text(entry.get("event"))):
             raise WebhookError("malformed", f"entry {number} is no event: {_EXPECTED}")
+        if "timestamp" in entry and not isinstance(entry["timestamp"], int):
+            why = (
+                f"entry {number} has no timestamp but {entry['timestamp']!r}: seconds since 1970 are expected"
+            )
+            raise WebhookError("malformed", why)
     return tuple(_event_of(entry) for entry in found)
 
 

@@ -24,7 +24,7 @@ from digest.model import (
     Refused,
     RunState,
 )
-from digest.pipeline import actions, pacing
+from digest.pipeline import actions, addresses, pacing
 from digest.pipeline.hands import Hands
 from digest.pipeline.holder import Desk
 from digest.pipeline.pages import Links, Pages
@@ -254,8 +254,10 @@ class _Hand:
 
     def _end_apart(self, connection: Connection, outcome: Outcome) -> None:
         """End the letters for which the answer does not speak: unusable addresses, and who is held back."""
-        for subscriber_id in () if isinstance(outcome, Refused) else outcome.bad:
-            deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS)
+        for subscriber_id, why in () if isinstance(outcome, Refused) else outcome.bad.items():
+            if deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.BAD_ADDRESS):
+                now = self._desk.clock()
+                addresses.note_bad(connection, self._run.id, subscriber_id, why=why, now=now)
         for subscriber_id in outcome.held_back:
             deliveries.end_delivery(connection, self._run.id, subscriber_id, ended=Ended.HELD_BACK)
 

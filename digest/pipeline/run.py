@@ -60,11 +60,13 @@ class Works:
 class Progress:
     """Called as work is done: what ("planned", "composed", "handed over"), in which run, how many.
 
-    ``expect`` is called before it, where it is known how many more are to come.
+    ``expect`` is called before it, where it is known how many more are to come; ``waits`` once for a run,
+    before the first wait for what keeps its letters.
     """
 
     tell: Callable[[str, int, int], None] = lambda what, run_id, n: None
     expect: Callable[[str, int, int], None] = lambda what, run_id, n: None
+    waits: Callable[[int], None] = lambda run_id: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,15 @@ def run_due(works: Works, *, patience: timedelta, progress: Progress | None = No
     waited = timedelta(0)
     settler = Settler(works.records, works.not_sent_after)
     for run in todo:
+        has_waited = False
         while not works.desk.should_stop():
             is_done = _advance(works, run, told, settler)
             left = patience - waited
             if left <= timedelta(0) or (is_done and not _comes_back(works, run, within=left)):
                 break
+            if not has_waited:
+                told.waits(run.id)
+            has_waited = True
             works.pause(_LOOK_AGAIN.total_seconds())
             waited += _LOOK_AGAIN
     return [report(works.database, run.id) for run in todo]

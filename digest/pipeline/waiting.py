@@ -47,8 +47,15 @@ def waiting(works: Works, run_id: int) -> Waiting:
             return Waiting((), refused)
         letters = sum(s.letters for s in ready)
         for_all = [Reason(letters, why, at) for why, at in _for_all(connection, works, run, now=now)]
-    later = [s for s in ready if s.retry_at is not None and s.retry_at > now]
+        held = troubles.held_until(connection, now=now)
+    # What keeps every letter in keeps these too: they are not told twice.
+    kept_until = max((one.until for one in for_all if one.until is not None), default=now)
+    later = [s for s in ready if s.retry_at is not None and s.retry_at > kept_until]
     each = [Reason(s.letters, s.why or "to be tried again", s.retry_at) for s in later]
+    others = letters - sum(one.letters for one in each)
+    if held is not None and held > now and others:
+        # Of those that were put off it is known why; the others wait with them.
+        for_all.append(Reason(others, "the provider asked to wait, or could not be reached", held))
     return Waiting((*for_all, *each), refused)
 
 
@@ -59,8 +66,6 @@ def _for_all(
     desk = works.desk
     if (at := pacing.leaves_from(connection, run, desk.send_between, now=now)) > now:
         yield f"digests leave between {desk.send_between} (schedule.send_between)", at
-    if (held := troubles.held_until(connection, now=now)) is not None and held > now:
-        yield "the provider asked to wait, or could not be reached", held
     full = pace.full_at(connection, now=now) if desk.letters_per_hour is not None else None
     if full is not None and full > now:
         yield f"no more than {desk.letters_per_hour} letters an hour (sendgrid.letters_per_hour)", full

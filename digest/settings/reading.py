@@ -58,7 +58,19 @@ def _parsed(text: str, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{place} is not valid TOML: {error}") from error
+        raise SettingsError(f"{place} is not valid TOML: {error}{_line_of(text, str(error))}") from error
+
+
+def _line_of(text: str, said: str) -> str:
+    """The line that is meant, unless it may hold a secret."""
+    found = re.search(r"at line (\d+)", said)
+    lines = text.splitlines()
+    if found is None or not 0 < int(found[1]) <= len(lines):
+        return ""
+    line = lines[int(found[1]) - 1].strip()
+    if re.search(r"key|password|secret|database_url", line, re.IGNORECASE):
+        return ""
+    return f": {line[:80]} (texts stand in quotes; true and false are small)"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,14 @@ def facts_since(connection: Connection, action: str, *, since: datetime, most: i
     query = select(_T.c.subject, _T.c.facts).where(_T.c.action == action, _T.c.happened_at >= since)
     found = connection.execute(query.order_by(_T.c.happened_at.desc(), _T.c.id.desc()).limit(most))
     return {subject: json.loads(facts) for subject, facts in found}
+
+
+def facts_of(
+    connection: Connection, action: str, subjects: Sequence[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """(subject, facts) of what was done to some hundred subjects, the oldest first."""
+    query = select(_T.c.subject, _T.c.facts).where(_T.c.action == action, _T.c.subject.in_(list(subjects)))
+    return [(subject, json.loads(facts)) for subject, facts in connection.execute(query.order_by(_T.c.id))]
 
 
 def subjects(connection: Connection, action: str, *, since: datetime, most: int) -> list[str]:

@@ -203,6 +203,10 @@ class Database:
             return StoreError(
                 f"{self.shown_url} cannot be opened: does its folder exist and may you write there?"
             )
+        if "readonly" in said:
+            return StoreError(
+                f"{self.shown_url} cannot be written: may this user write to its file and to the folder?"
+            )
         if "disk is full" in said:
             return StoreError(
                 f"the disk of {self.shown_url} is full: make room and start again, nothing was lost"
@@ -223,10 +227,20 @@ class Database:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    def _require_file(self) -> None:
+        """To look at a database makes none: SQLite would lay an empty file where nobody meant one."""
+        file = make_url(self.url).database
+        if self.is_sqlite and file and file != ":memory:" and not Path(file).exists():
+            raise SchemaError(
+                f"{self.shown_url} does not exist: go to the folder of your installation or give --config; "
+                "`digest db upgrade` (or `digest init`) makes a new one"
+            )
+
     def require_current(self) -> None:
         """Raises: SchemaError that says which side is older and what to do."""
         if self._checked:
             return
+        self._require_file()
         found = self.version()
         if found == HEAD:
             self._checked = True

@@ -326,14 +326,14 @@ def give_back_run(connection: Connection, run_id: int, *, ended: Ended) -> int:
     return n
 
 
-def addresses_ended(connection: Connection, run_id: int, *, ended: Ended, most: int) -> list[str]:
-    """Some of the readers whose letters of a run ended so, in order of id; erased ones left out."""
+def addresses_ended(connection: Connection, run_id: int, *, ended: Ended, most: int) -> list[tuple[int, str]]:
+    """(id, address) of some readers whose letters of a run ended so, in order of id; erased ones left out."""
     query = text(
-        "SELECT s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
+        "SELECT s.id, s.address FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id "
         "WHERE d.run_id = :run AND d.ended = :code AND s.address <> '' ORDER BY d.subscriber_id LIMIT :most"
     )
     values = {"run": run_id, "code": ENDED_CODES[ended], "most": most}
-    return list(connection.execute(query, values).scalars())
+    return [(id_, address) for id_, address in connection.execute(query, values)]
 
 
 def is_few(connection: Connection, schedule_id: int, *, most: int) -> bool:
