@@ -171,9 +171,7 @@ def events_of_line(text: bytes) -> tuple[Event, ...]:
         if not (isinstance(entry, dict) and _if_text(entry.get("event"))):
             raise WebhookError("malformed", f"entry {number} is no event: {_EXPECTED}")
         if "timestamp" in entry and not isinstance(entry["timestamp"], int):
-            why = (
-                f"entry {number} has no timestamp but {entry['timestamp']!r}: seconds since 1970 are expected"
-            )
+            why = f"entry {number} has a timestamp of {entry['timestamp']!r}: write seconds since 1970"
             raise WebhookError("malformed", why)
     return tuple(_event_of(entry) for entry in found)
 

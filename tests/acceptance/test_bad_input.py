@@ -257,3 +257,39 @@ def test_a_file_that_is_not_there_is_named_once_and_plainly(
     assert done.code == 2
     assert done.said.count(words[-1]) == 1
     assert "Errno" not in done.said
+
+
+def test_in_another_folder_nothing_is_begun_and_the_way_back_is_named(
+    operator: Operator, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = Operator(tmp_path_factory.mktemp("elsewhere"))
+    for words in (("run",), ("status",), ("run", "list")):
+        done = elsewhere.digest(*words)
+        assert done.code != 0
+        assert "--config" in done.said
+        assert "digest init" in done.said
+    assert list(elsewhere.folder.iterdir()) == []
+    assert f"no digest.toml in {elsewhere.folder}" in elsewhere.digest("run").said
+    # The settings are there, and the database is not.
+    (operator.folder / "digest.db").rename(operator.folder / "kept.db")
+    for beside in operator.folder.glob("digest.db-*"):
+        beside.unlink()
+    gone = operator.digest("run", "list")
+    assert gone.code == 1
+    assert "digest.db does not exist" in gone.said
+    assert not (operator.folder / "digest.db").exists()
+
+
+def test_a_line_that_is_no_toml_is_shown_unless_it_may_hold_a_secret(operator: Operator) -> None:
+    settings = operator.folder / "digest.toml"
+    good = settings.read_text(encoding="utf-8")
+    settings.write_text(f"{good}\n[safety]\nlive = True\n".replace("[safety]\n", "", 1), encoding="utf-8")
+    assert "live = True (texts stand in quotes; true and false are small)" in operator.digest("run").said
+    settings.write_text(f"secret_key = abc\n{good}", encoding="utf-8")
+    assert "abc" not in operator.digest("run").said
+
+
+def test_what_is_no_letter_id_is_said_with_where_they_are(operator: Operator) -> None:
+    done = operator.digest("letter", "show", "1")
+    assert done.code == 2
+    assert "'1' is no letter's id: `digest letter list ADDRESS` has them" in done.said

@@ -143,6 +143,15 @@ def test_a_file_that_is_one_thing_and_no_event_stores_nothing(operator: Operator
     assert (taken.code, taken.document["new"]) == (0, 1)
 
 
+def test_a_file_from_windows_is_read_and_a_time_that_is_none_is_refused(operator: Operator) -> None:
+    operator.write("bom.json", '\ufeff[{"event": "open", "email": "ann@test.example", "timestamp": 5}]')
+    assert operator.digest("events", "replay", "bom.json", "--json", now=LATER).document["new"] == 1
+    operator.write("time.json", '[{"event": "bounce", "email": "ann@test.example", "timestamp": "x"}]')
+    done = operator.digest("events", "replay", "time.json", now=LATER)
+    assert done.code == 1
+    assert "time.json:1: entry 1 has a timestamp of 'x'" in done.said
+
+
 @pytest.mark.parametrize("content", ["", " \n\n", "[]"])
 def test_a_file_without_events_is_said(operator: Operator, content: str) -> None:
     operator.write("empty.jsonl", content)
@@ -243,6 +252,8 @@ def test_the_operator_decides_with_the_evidence_beside(operator: Operator, sunda
     (doubt,) = operator.digest("run", "show", run, "--json", now=LATER).document["in_doubt"]
     assert (doubt["letters"], doubt["evidence"]) == (2, "not_found")
     assert doubt["readers"] == ["ann@test.example", "bob@test.example"]
+    told = operator.digest("run", "show", run, now=LATER).out
+    assert f"digest run settle {run} --batch {doubt['batch']} --as sent (or not-sent)" in told
     assert operator.digest("run", "settle", run, "--as", "maybe", now=LATER).code == 2
     for dry in ([], ["--dry-run"]):
         assert (
@@ -359,6 +370,7 @@ def test_a_run_says_what_its_letters_wait_for_and_who_was_refused(
     assert done.code == 1
     assert "1 letter was refused: SendGrid refuses the letter (413" in done.said
     assert "1 letter waits until 2025-09-07T18:00:0" in done.said
+    assert "waiting for up to" not in done.said
     shown = operator.digest("run", "show", "1", "--json", now=LATER).document
     assert [one["letters"] for one in shown["refusals"]] == [1]
     assert "asks to slow down" in shown["waits_for"][-1]["why"]

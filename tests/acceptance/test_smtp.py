@@ -155,3 +155,13 @@ def test_a_server_without_starttls_gets_nothing_and_the_run_says_what_to_mend(
     assert (done.code, plain.taken) == (1, [])
     assert run_of(done)["state"] == "paused"
     assert "smtp.security" in done.said
+
+
+def test_what_the_server_said_of_an_address_is_told(ready: Operator, mailboxes: Mailboxes) -> None:
+    mailboxes.answers[f"{NAMES[0]}@test.example"] = f"550 5.1.1 <{NAMES[0]}@test.example>: no such user"
+    assert ready.digest("run", "--yes", now=None).code == 0
+    run = str(ready.digest("run", "list", "--json", now=None).document["runs"][0]["id"])
+    shown = ready.digest("run", "show", run, "--json", now=None).document
+    assert shown["bad_addresses"] == [f"{NAMES[0]}@test.example"]
+    assert shown["why_bad"] == {f"{NAMES[0]}@test.example": "550 5.1.1 <[address]>: no such user"}
+    assert f"{NAMES[0]}@test.example: 550 5.1.1" in ready.digest("run", "show", run, now=None).out
