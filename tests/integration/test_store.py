@@ -83,7 +83,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 def test_a_database_without_tables_is_said_with_the_command_that_makes_them(tmp_path: Path) -> None:
     path = tmp_path / "new.db"
     empty = Database(f"sqlite:///{path}")
-    with pytest.raises(SchemaError, match="does not exist.*`digest db upgrade`"), empty.read():
+    with pytest.raises(SchemaError, match=r"does not exist.*`digest db upgrade`"), empty.read():
         pass
     assert not path.exists()
     path.touch()
