@@ -134,7 +134,7 @@ def print_run(hall: Any, run_id: int, *, as_json: bool) -> None:
     reasons = {
         "waits_for": [f"{counted(r.letters, 'letter')}{_until(r.until)}: {r.why}" for r in left.waits],
         "refusals": [f"{counted(r.letters, 'letter')}: {r.why}" for r in left.refused],
-        "in_doubt": [f"{len(doubts)} batches, see below"] if doubts else [],
+        "in_doubt": [f"{counted(len(doubts), 'batch', 'batches')}, see below"] if doubts else [],
         "told_by_provider": [f"{kind} {n:,}" for kind, n in told.items()],
         "why_bad": [f"{address}: {why}" for address, why in facts["why_bad"].items()],
     }
