@@ -37,7 +37,7 @@ def fake_sendgrid(
     if not 0 <= faults <= 1:
         raise UsageError(f"--faults {faults} is no share: write 0.2 for every fifth request")
     from digest.deliver.fake_sendgrid import Account, serve
-    from digest.settings.options import web_address
+    from digest.settings.values import web_address
 
     if webhook is not None:
         try:

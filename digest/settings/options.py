@@ -1,124 +1,38 @@
-"""The options: the fields below *are* the table (name, type, default and help of each option, once).
-
-Durations are written "48h", "14d", "10m", "30s" or "2w".
-"""
+"""The options: the fields below *are* the table (name, type, default and help of each option, once)."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Literal, Self
 
-import idna
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfig
 
-from digest.errors import SubscriberError
-from digest.links import BARE_ADDRESS, SHORTEST_KEY, address_key
-from digest.model import Detail, Publication, Schedule, WishKind
+from digest.links import SHORTEST_KEY
+from digest.model import Detail, Publication, Schedule
+from digest.settings.values import (
+    BaseUrl,
+    Duration,
+    KindList,
+    Mailbox,
+    SecretList,
+    WebAddress,
+    WordList,
+    as_value_error,
+    mailbox,
+)
 from digest.slots import SendWindow, schedule_of, window_of
 
 ENV_PREFIX = "DIGEST_"
-_T = TypeVar("_T")
-
-_PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9:/._~%=+@,;!$()*\[\]-]+")
-_LONGEST_BASE = 110
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhdw])[a-z]*\s*")
-
-
-def duration_of(value: object) -> object:
-    """A duration written "48h" as a timedelta; anything that is no text goes on as it is."""
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(str(value))
-    if match is None:
-        raise ValueError('a duration has a number and a unit: write "48h", "14d", "10m" or "30s"')
-    return timedelta(seconds=float(match[1]) * UNITS[match[2]])
-
-
-def _list_of(value: object) -> object:
-    """The parts of a text between commas, semicolons or spaces; or a list as JSON and TOML write it."""
-    if not isinstance(value, str):
-        return value
-    if value.strip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError('a list is written "one, two" or ["one", "two"]') from error
-    return [part for part in re.split(r"[\s,;]+", value) if part]
-
-
-def _mailbox(value: str) -> str:
-    """One bare address. Raises: ValueError."""
-    if not BARE_ADDRESS.fullmatch(value):
-        raise ValueError(f'{value!r} is no address: write one bare address, as "digest@example.org"')
-    _as_value_error(lambda: address_key(value))
-    return value
-
-
-def web_address(value: str) -> str:
-    """A web address that a path can follow. Raises: ValueError."""
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no web address: {error}") from error
-    if not is_good or re.search(r"\s", value):
-        raise ValueError('write it with its scheme, as "https://digest.example.org"')
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    """A web address that links of letters begin with: it stands in HTML as it is, and is not too long."""
-    value = web_address(value)
-    host = urlsplit(value).hostname or ""
-    if not host.isascii():
-        try:
-            ascii_host = idna.encode(host, uts46=True).decode("ascii")
-        except idna.IDNAError as error:
-            raise ValueError(f"{host} is no name that a host can have: {error}") from error
-        value = re.sub(re.escape(host), ascii_host, value, count=1, flags=re.IGNORECASE)
-    if not _PLAIN_BASE.fullmatch(value):
-        raise ValueError("links begin with it: no & ' \" < > ? # in it, and letters beyond a-z as %C3%A9")
-    if len(value) > _LONGEST_BASE:
-        raise ValueError(f"it has {len(value)} characters, and links leave room for {_LONGEST_BASE}")
-    return value
-
-
-def _words_of(value: object) -> object:
-    return re.findall(r"\w+", value) if isinstance(value, str) else value
-
-
-def _as_value_error(make: Callable[[], _T]) -> _T:
-    try:
-        return make()
-    except SubscriberError as error:
-        raise ValueError(str(error)) from error
-
-
-Mailbox = Annotated[str, AfterValidator(_mailbox)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-WebAddress = Annotated[str, AfterValidator(web_address)]
-Duration = Annotated[timedelta, BeforeValidator(duration_of)]
-WordList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of)]
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_list_of)]
-KindList = Annotated[tuple[WishKind, ...], NoDecode, BeforeValidator(_words_of)]
 
 
 class Section(BaseModel):
@@ -176,11 +90,11 @@ class ScheduleSettings(Section):
     def schedule_value(self) -> Schedule:
         """The default schedule of a reader."""
         day = "" if self.cadence == "daily" else self.day
-        return _as_value_error(lambda: schedule_of(self.cadence, day, self.time, self.timezone))
+        return as_value_error(lambda: schedule_of(self.cadence, day, self.time, self.timezone))
 
     def window(self) -> SendWindow:
         """The local hours in which letters may leave."""
-        return _as_value_error(lambda: window_of(self.send_between))
+        return as_value_error(lambda: window_of(self.send_between))
 
 
 class DigestSettings(Section):
@@ -334,7 +248,7 @@ class SafetySettings(Section):
     def _are_addresses_or_domains(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
         for entry in entries:
             try:
-                _mailbox(f"anybody{entry}" if entry.startswith("@") else entry)
+                mailbox(f"anybody{entry}" if entry.startswith("@") else entry)
             except ValueError as error:
                 raise ValueError(f'{entry!r} is neither an address nor a domain as "@example.org"') from error
         return entries

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from digest.errors import SettingsError
-from digest.settings.options import ENV_PREFIX, UNITS, Section, Settings
+from digest.settings.options import ENV_PREFIX, Section, Settings
+from digest.settings.values import UNITS
 
 
 @dataclass(frozen=True, slots=True)
