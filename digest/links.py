@@ -233,6 +233,8 @@ def _fits(number: int, bits: int) -> int:
 # What would break a header, an envelope or a provider's JSON; stricter checks stand where addresses come in.
 BARE_ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+@[^\s<>()\[\],;:\\\"@\x00-\x20\x7f]+")
 
+_ANY_ADDRESS = re.compile(r"[^\s\[<\"'(]+@[^\s\]>\"')]+")
+
 
 def address_key(address: str) -> str:
     """The form under which spellings of one mailbox meet: case and the domain's Unicode or IDNA spelling.
@@ -253,6 +255,11 @@ def address_key(address: str) -> str:
         raise SubscriberError(f'"{address}": {domain} is no domain that can exist ({error})') from error
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).casefold())
     return f"{folded}@{ascii_domain.lower()}"
+
+
+def without_addresses(text: str) -> str:
+    """Words of others as logs and the audit may hold them: "[address]" for whatever looks like one."""
+    return _ANY_ADDRESS.sub("[address]", text)
 
 
 def address_fingerprint(address: str, key: str) -> str:

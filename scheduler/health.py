@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from digest.errors import DigestError
+from digest.links import without_addresses
 from digest.pipeline.status import PARKED_FROM
 from digest.store import tasks
 from digest.store.database import Database
@@ -22,7 +22,6 @@ NEVER_LONG_WAIT = timedelta(minutes=1)
 """Looks, and people who wait for a confirmation, are tried again at least this often."""
 STALLS_PARKED_FROM = 20
 _MOST_DOUBLINGS = 5
-_ADDRESS = re.compile(r"[^\s\[<\"'(]+@[^\s\]>\"')]+")
 _LOG = structlog.get_logger()
 
 
@@ -119,4 +118,4 @@ def said(error: BaseException) -> str:
     """An error as one line without anybody's address."""
     text = " ".join(str(error).split())
     shown = text if isinstance(error, DigestError) else f"{type(error).__name__}: {text}"
-    return _ADDRESS.sub("[address]", shown)[:500]
+    return without_addresses(shown)[:500]

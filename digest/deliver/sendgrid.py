@@ -20,6 +20,7 @@ from digest.deliver.message import unusable
 from digest.deliver.sendgrid_body import request_body
 from digest.deliver.transport import Answer, NotSentError, Transport, UnansweredError
 from digest.errors import RenderError, SettingsError
+from digest.links import without_addresses
 from digest.model import HandedOver, InDoubt, Outcome, Outgoing, Recipient, Refused
 
 SEND_PATH = "/v3/mail/send"
@@ -28,7 +29,6 @@ _PERSON = re.compile(r"personalizations\.(\d+)(?:\.(?:to|cc|bcc)\b.*)?")
 _OF_ALL = ("from", "reply_to")  # what all letters say alike
 _OUT_OF_CREDITS = "maximum credits exceeded"
 _FEW = 10  # where all of more readers are called bad, it is hardly their addresses
-_ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
 _LONGEST_WAIT = timedelta(days=1)
 _MAX_TRIALS = 400  # requests that the search for bad addresses in one batch may cost
 # What only an operator can mend: going on would be refused letter by letter.
@@ -251,4 +251,4 @@ def _said(answer: Answer) -> str:
 def _words(complaints: Sequence[Complaint]) -> str:
     """The first complaints, without addresses: they may end in logs."""
     told = "; ".join(f"{c.field}: {c.message}" if c.field else c.message for c in complaints[:3])
-    return _ANY_ADDRESS.sub("[address]", told)[:500]
+    return without_addresses(told)[:500]

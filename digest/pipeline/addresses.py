@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from digest.deliver.message import one_line
+from digest.links import without_addresses
 from digest.store import audit
 
 _BAD = "address refused"
-_ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
 _LONGEST = 300
 
 
 def note_bad(connection: Connection, run_id: int, subscriber_id: int, *, why: str, now: datetime) -> None:
     """Somebody's letter of a run could not be handed over for a fault of their address."""
-    said = _ANY_ADDRESS.sub("[address]", one_line(why))[:_LONGEST]
+    said = without_addresses(one_line(why))[:_LONGEST]
     audit.note(
         connection,
         _BAD,

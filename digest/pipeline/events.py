@@ -6,7 +6,6 @@ between storing and applying, the next post, replay or `digest run` applies what
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DataError
 from digest.deliver.events import Event, EventKind
 from digest.deliver.message import one_line
 from digest.errors import SubscriberError
+from digest.links import without_addresses
 from digest.model import fingerprint_of
 from digest.pipeline import settle
 from digest.pipeline.safety import RESUMED
@@ -35,7 +35,6 @@ _ACCOUNT, _BLOCKED, _OTHER = EventKind.ACCOUNT, EventKind.BLOCKED, EventKind.OTH
 _DEFERRED, _DROPPED = EventKind.DEFERRED, EventKind.DROPPED
 _FLAGGED_FROM = 3  # of the last five letters
 _FLAGS_COUNT_FOR = timedelta(days=180)  # five letters of a monthly reader
-_ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ def _apply(connection: Connection, event: Waiting, *, key: str, now: datetime) -
         return 0
     if event.kind in (EventKind.BLOCKED, EventKind.DEFERRED) and event.subscriber_id is not None:
         _flag(connection, event.subscriber_id, now=now)
-    said = _ANY_ADDRESS.sub("[address]", one_line(str(event.facts["reason"])))
+    said = without_addresses(one_line(str(event.facts["reason"])))
     if not event.facts["suppression"]:
         if event.kind == EventKind.DROPPED and event.run_id is not None:
             _note_drop(connection, event, event.run_id, why=said, now=now)

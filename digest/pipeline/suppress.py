@@ -6,7 +6,6 @@ begins an hour before the end of the last one, and the end moves only when every
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from digest.deliver.evidence import Suppressed
+from digest.links import without_addresses
 from digest.pipeline.events import LOCK_EVENTS
 from digest.store import facts, suppressions
 from digest.store.database import Database
@@ -24,7 +24,6 @@ EVERY = timedelta(hours=1)
 _MARK = "suppressions_read_until"
 _EVER = datetime.fromtimestamp(0, UTC)
 _AT_ONCE = 500
-_ANY_ADDRESS = re.compile(r"[^\s\[<\"']+@[^\s\]>\"']+")
 
 
 class Lists(Protocol):
@@ -75,7 +74,7 @@ def is_due(database: Database, *, now: datetime, every: timedelta = EVERY) -> bo
 
 
 def _entry(one: Suppressed, *, now: datetime) -> Entry:
-    why = _ANY_ADDRESS.sub("[address]", one.why)
+    why = without_addresses(one.why)
     evidence = f"on the provider's list since {one.at.isoformat()}" + (f": {why}" if why else "")
     return Entry(one.address, one.reason, min(one.at, now), evidence)
 

@@ -36,6 +36,8 @@ ENV_PREFIX = "DIGEST_"
 
 
 class Section(BaseModel):
+    """Options under one heading of digest.toml."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False, validate_default=True)
 
 

@@ -35,6 +35,7 @@ def settings_table() -> list[Row]:
 
 
 def fields(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every option with its dotted name, in the order of the file."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from fields(field.annotation, f"{prefix}{name}.")
@@ -56,6 +57,7 @@ def _row(name: str, field: FieldInfo) -> Row:
 
 
 def variable(name: str) -> str:
+    """The variable that sets an option."""
     return ENV_PREFIX + name.replace(".", "__").upper()
 
 
@@ -121,6 +123,7 @@ def _commented(short: str, field: FieldInfo) -> str:
 
 
 def refuse_unknown(given: Mapping[str, str]) -> None:
+    """Raises: SettingsError for a name (with its place) that is no option."""
     known = [name for name, _ in fields()]
     for name, shown in given.items():
         if name not in known:
@@ -128,6 +131,7 @@ def refuse_unknown(given: Mapping[str, str]) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name most like one that was mistyped."""
     last = re.split(r"\.|__", name)[-1].lower()
 
     def likeness(other: str) -> float:

@@ -60,7 +60,7 @@ def alarms_of(status: dict[str, Any]) -> list[Alarm]:
         for run, why in status["letters_dropped"].items()
     ]
     found += [
-        Alarm("Letters are in doubt", f"{n:,} of run {run} left and were not answered", f"/runs/{run}")
+        Alarm("Letters are in doubt", f"{n:,} of run {run}: the request was not answered", f"/runs/{run}")
         for run, n in status["letters_in_doubt"].items()
     ]
     found += [Alarm("A run is paused", why, "/runs") for why in status["paused_runs"]]
